@@ -1,0 +1,146 @@
+//! All SQL of `api_key`, `partner_key` and `rate_window`. A key is looked up by its hash alone: it *is* the scope.
+
+use super::{PartnerScope, WorkspaceScope};
+use crate::kernel::Instant;
+use skylight_db::{Db, Read, Result, Tx, args, from_row};
+
+pub struct WorkspaceKeyRow {
+    pub id: i64,
+    pub workspace_id: i64,
+    pub allowed_domains: String,
+    pub status: String,
+    pub country_id: Option<i64>,
+    pub partner_status: String,
+    pub api_access: bool,
+    pub webhooks: bool,
+    pub booking: bool,
+}
+from_row!(WorkspaceKeyRow {
+    id,
+    workspace_id,
+    allowed_domains,
+    status,
+    country_id,
+    partner_status,
+    api_access,
+    webhooks,
+    booking
+});
+
+pub struct PartnerKeyRow {
+    pub id: i64,
+    pub partner_id: i64,
+    pub status: String,
+}
+from_row!(PartnerKeyRow { id, partner_id, status });
+
+pub struct KeyInfoRow {
+    pub id: i64,
+    pub name: String,
+    pub hint: String,
+    pub allowed_domains: String,
+    pub created_at: Instant,
+    pub last_used_at: Option<Instant>,
+}
+from_row!(KeyInfoRow { id, name, hint, allowed_domains, created_at, last_used_at });
+
+pub async fn workspace_key(db: &Db, hash: &[u8; 32]) -> Result<Option<WorkspaceKeyRow>> {
+    db.opt(
+        "SELECT api_key.id, api_key.workspace_id, api_key.allowed_domains, workspace.status, workspace.country_id,
+                partner.status, plan.api_access, plan.webhooks, plan.booking
+         FROM api_key
+         JOIN workspace ON workspace.id = api_key.workspace_id
+         JOIN partner ON partner.id = workspace.partner_id
+         JOIN plan ON plan.id = workspace.plan_id
+         WHERE api_key.hash = $1 AND workspace.status <> 'deleted'",
+        args![hash],
+    )
+    .await
+}
+
+pub async fn partner_key(db: &Db, hash: &[u8; 32]) -> Result<Option<PartnerKeyRow>> {
+    db.opt(
+        "SELECT partner_key.id, partner_key.partner_id, partner.status
+         FROM partner_key JOIN partner ON partner.id = partner_key.partner_id
+         WHERE partner_key.hash = $1",
+        args![hash],
+    )
+    .await
+}
+
+pub async fn insert_workspace_key(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    name: &str,
+    hash: &[u8; 32],
+    hint: &str,
+    domains: &str,
+    now: Instant,
+) -> Result<i64> {
+    tx.one(
+        "INSERT INTO api_key (workspace_id, name, hash, hint, allowed_domains, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        args![scope, name, hash, hint, domains, now],
+    )
+    .await
+}
+
+pub async fn insert_partner_key(
+    tx: &mut Tx,
+    scope: PartnerScope,
+    name: &str,
+    hash: &[u8; 32],
+    hint: &str,
+    now: Instant,
+) -> Result<i64> {
+    tx.one(
+        "INSERT INTO partner_key (partner_id, name, hash, hint, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        args![scope, name, hash, hint, now],
+    )
+    .await
+}
+
+pub async fn workspace_keys(read: impl Read, scope: WorkspaceScope) -> Result<Vec<KeyInfoRow>> {
+    read.all(
+        "SELECT id, name, hint, allowed_domains, created_at, last_used_at
+         FROM api_key WHERE workspace_id = $1 ORDER BY id DESC",
+        args![scope],
+    )
+    .await
+}
+
+pub async fn delete_workspace_key(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
+    Ok(tx.exec("DELETE FROM api_key WHERE workspace_id = $1 AND id = $2", args![scope, id]).await? == 1)
+}
+
+/// Takes up to `want` requests from a bucket's running window, or begins a new one. Answers when the window began, how
+/// much of it is taken in all, and how much this call got.
+pub async fn take_from_window(
+    db: &Db,
+    bucket: &str,
+    now: Instant,
+    want: i64,
+    limit: i64,
+    length: i64,
+) -> Result<(Instant, i64, i64)> {
+    let mut tx = db.begin().await?;
+    let taken = tx
+        .one(
+            "INSERT INTO rate_window (bucket, started_at, taken, granted) VALUES ($1, $2, $3, $3)
+             ON CONFLICT (bucket) DO UPDATE SET
+                 started_at = CASE WHEN rate_window.started_at + $5 <= $2 THEN $2 ELSE rate_window.started_at END,
+                 granted = CASE WHEN rate_window.started_at + $5 <= $2 THEN $3
+                                WHEN rate_window.taken + $3 <= $4 THEN $3
+                                WHEN rate_window.taken < $4 THEN $4 - rate_window.taken
+                                ELSE 0 END,
+                 taken = CASE WHEN rate_window.started_at + $5 <= $2 THEN $3
+                              WHEN rate_window.taken + $3 <= $4 THEN rate_window.taken + $3
+                              WHEN rate_window.taken < $4 THEN $4
+                              ELSE rate_window.taken END
+             RETURNING started_at, taken, granted",
+            args![bucket, now, want, limit, length],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(taken)
+}

@@ -1,0 +1,74 @@
+//! Where providers post. The channel is found by its unguessable path, proved by signature or secret over the raw bytes.
+
+use super::provider::Hook;
+use super::{Account, accept, by_hook};
+use crate::http::{Http, Route, Who};
+use crate::kernel::{Error, Result};
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, Uri};
+use std::sync::Arc;
+
+/// WhatsApp bodies reach 3 MB.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+const TAG: &str = "Provider hooks";
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, "/hooks/whatsapp/{token}", Who::Provider, "verify_whatsapp_hook", challenge)
+            .doc(TAG, "Verification challenge", "Answers the challenge if the verify token is right.")
+            .may_fail(&[403]),
+        Route::new(Method::POST, "/hooks/whatsapp/{token}", Who::Provider, "whatsapp_hook", whatsapp)
+            .doc(TAG, "WhatsApp Cloud API events", "Proved by `X-Hub-Signature-256` over the raw body.")
+            .body_limit(BODY_LIMIT),
+        Route::new(Method::POST, "/hooks/telegram/{token}", Who::Provider, "telegram_hook", telegram)
+            .doc(TAG, "Telegram updates", "Proved by `X-Telegram-Bot-Api-Secret-Token`.")
+            .body_limit(BODY_LIMIT),
+    ]
+}
+
+async fn account(http: &Http, token: &str, hook: Hook) -> Result<Arc<Account>> {
+    let found = by_hook(&http.app, token).await?;
+    found.filter(|account| account.provider.hook() == hook).ok_or_else(Error::not_found)
+}
+
+async fn challenge(State(http): State<Http>, Path(token): Path<String>, uri: Uri) -> Result<Response> {
+    let account = account(&http, &token, Hook::Whatsapp).await?;
+    let query: Vec<_> = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let expected = account.credentials.get("verify_token");
+    let right = expected.zip(value("hub.verify_token")).is_some_and(|(expected, given)| expected.matches(given));
+    match value("hub.challenge") {
+        Some(challenge) if right && value("hub.mode") == Some("subscribe") => {
+            Ok(([(CONTENT_TYPE, "text/plain")], challenge.to_owned()).into_response())
+        }
+        _ => Err(Error::verification_failed()),
+    }
+}
+
+async fn whatsapp(http: State<Http>, token: Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+    receive(http, token, Hook::Whatsapp, headers, body).await
+}
+
+async fn telegram(http: State<Http>, token: Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+    receive(http, token, Hook::Telegram, headers, body).await
+}
+
+async fn receive(
+    State(http): State<Http>,
+    Path(token): Path<String>,
+    hook: Hook,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    let account = account(&http, &token, hook).await?;
+    if !account.provider.verify(&account.credentials, &headers, &body) {
+        return Err(Error::bad_signature());
+    }
+    let mut unit = http.app.begin().await?;
+    accept(&mut unit, &account, &body).await?;
+    unit.commit().await?;
+    Ok(().into_response())
+}

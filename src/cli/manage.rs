@@ -1,0 +1,130 @@
+//! Commands that manage the installation.
+
+use crate::app::App;
+use crate::auth::{self, NewKey, PartnerScope, WorkspaceScope};
+use crate::config::Config;
+use crate::kernel::{Email, Error, Result, Secret, Timezone};
+use crate::partners::{self, PartnerPlan};
+use crate::team::NewAdmin;
+use crate::usage;
+use crate::workspaces::{self, NewClient};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Prints an answer: JSON for scripts, lines for people.
+fn print(value: &Value, as_json: bool) {
+    if as_json {
+        println!("{value}");
+        return;
+    }
+    for (name, value) in value.as_object().into_iter().flatten() {
+        println!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    }
+}
+
+pub fn migrated(app: &App) -> Result<()> {
+    println!("The database ({:?}) is up to date.", app.db.engine());
+    Ok(())
+}
+
+pub async fn create_partner(app: &App, name: &str, email: &str, plan: PartnerPlan, as_json: bool) -> Result<()> {
+    let email = parse_email("email", email)?;
+    let (made, key) = new_partner(app, name, &email, plan).await?;
+    let key = key.reveal();
+    // One kind of partner key opens both partner APIs.
+    let answer = json!({"id": made.scope.id(), "partner_key": key, "hub_id": made.public_id, "hub_key": key});
+    print(&answer, as_json);
+    Ok(())
+}
+
+/// Makes a partner with its first key.
+pub async fn new_partner(app: &App, name: &str, email: &Email, plan: PartnerPlan) -> Result<(partners::NewPartner, Secret)> {
+    let mut unit = app.begin().await?;
+    let made = partners::create(&mut unit, name, email, plan).await?;
+    let issued = auth::issue_partner_key(&mut unit, made.scope, "first key").await?;
+    unit.commit().await?;
+    Ok((made, issued.key))
+}
+
+pub async fn set_partner_active(app: &App, id: i64, active: bool) -> Result<()> {
+    let mut unit = app.begin().await?;
+    partners::set_active(&mut unit, PartnerScope::named_by_operator(id), active).await?;
+    unit.commit().await?;
+    println!("Partner {id} is {}.", if active { "active" } else { "suspended" });
+    Ok(())
+}
+
+pub async fn set_partner(app: &App, id: i64, seats: Option<i64>, plan: Option<PartnerPlan>) -> Result<()> {
+    if seats.is_none() && plan.is_none() {
+        return Err(Error::invalid().saying("Say what to set: --seats, --plan or both."));
+    }
+    let mut unit = app.begin().await?;
+    let scope = PartnerScope::named_by_operator(id);
+    partners::set(&mut unit, scope, seats, plan).await?;
+    let partner = partners::profile(&mut unit.tx, scope).await?;
+    unit.commit().await?;
+    println!("Partner {id}: plan {}, {} of {} seats used.", partner.plan, partner.client_seats.used, partner.client_seats.max);
+    Ok(())
+}
+
+pub async fn create_workspace(app: &App, partner: i64, name: &str, plan: &str, email: &str, as_json: bool) -> Result<()> {
+    let email = parse_email("admin-email", email)?;
+    let admin = NewAdmin { first_name: "Admin".into(), last_name: name.into(), email, phone: None };
+    let new = NewClient { company_name: name.into(), plan: plan.into(), admin, timezone: Timezone::utc(), country: None };
+    let (scope, key) = new_workspace(app, PartnerScope::named_by_operator(partner), &new).await?;
+    print(&json!({"id": scope.id(), "api_key": key.reveal()}), as_json);
+    Ok(())
+}
+
+/// Makes a workspace with its first key.
+pub async fn new_workspace(app: &App, partner: PartnerScope, new: &NewClient) -> Result<(WorkspaceScope, Secret)> {
+    let mut unit = app.begin().await?;
+    partners::profile(&mut unit.tx, partner).await?;
+    let scope = workspaces::create(&mut unit, partner, new).await?;
+    let issued = auth::issue_workspace_key(&mut unit, scope, NewKey { name: None, allowed_domains: None }).await?;
+    unit.commit().await?;
+    Ok((scope, issued.key))
+}
+
+pub async fn create_key(app: &App, workspace: i64, name: Option<String>, domains: Vec<String>, as_json: bool) -> Result<()> {
+    let scope = WorkspaceScope::named_by_operator(workspace);
+    // Asking for its key proves that the workspace is there.
+    workspaces::data_key(app, scope).await?;
+    let mut unit = app.begin().await?;
+    let issued = auth::issue_workspace_key(&mut unit, scope, NewKey { name, allowed_domains: Some(domains) }).await?;
+    unit.commit().await?;
+    print(&json!({"id": issued.id, "name": issued.name, "api_key": issued.key.reveal()}), as_json);
+    Ok(())
+}
+
+pub fn backup(app: &App, file: &Path) -> Result<()> {
+    if file.exists() {
+        return Err(Error::internal(format!("{} exists already; name a new file", file.display())));
+    }
+    app.db.backup(file)?;
+    println!("The database was copied to {}. Back up the master key apart.", file.display());
+    Ok(())
+}
+
+pub fn restore(config: &Config, file: &Path) -> Result<()> {
+    if config.database_url.is_some() {
+        return Err(Error::internal("restore PostgreSQL with its own tools (pg_restore)"));
+    }
+    skylight_db::restore(file, &config.data_dir.join("skylight.db"))?;
+    println!("{} is in place.", file.display());
+    Ok(())
+}
+
+pub async fn check(app: &App) -> Result<()> {
+    let differences = usage::recount(&app.db).await?;
+    if differences.is_empty() {
+        println!("Every counter agrees with the rows.");
+        return Ok(());
+    }
+    differences.iter().for_each(|difference| println!("{difference}"));
+    Err(Error::internal(format!("{} counters differ from the rows", differences.len())))
+}
+
+fn parse_email(name: &str, email: &str) -> Result<Email> {
+    Email::parse(email).ok_or_else(|| Error::field(name, "This is not an e-mail address."))
+}

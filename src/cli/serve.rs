@@ -1,0 +1,112 @@
+//! Putting the server together: the app, the readers of the event log, the workers, the listener.
+
+use crate::app::App;
+use crate::config::Config;
+use crate::http::{idempotency, server};
+use crate::jobs::Workers;
+use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
+use crate::{channels, conversations, demo, events, routes, webhooks, workspaces};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Opens the database and lets the rooms introduce themselves to each other.
+pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>) -> Result<App> {
+    let app = App::open(config, clock, random).await?;
+    workspaces::on_birth(&app, channels::open_settings);
+    Ok(app)
+}
+
+/// A running server.
+pub struct Server {
+    pub app: App,
+    pub address: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts serving and working on an opened app.
+    pub async fn start(app: App) -> Result<Self> {
+        let workers = Workers::join(app.clone())
+            .await?
+            .with(webhooks::Deliver)
+            .with(webhooks::Purge)
+            .with(conversations::ProcessInbound)
+            .with(conversations::SendMessages)
+            .with(workspaces::PlanChange)
+            .with(workspaces::Purge);
+        let listen = app.config.listen;
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.map_err(|error| Error::internal(format!("cannot listen on {listen}: {error}")))?;
+        let address = listener.local_addr().map_err(Error::internal)?;
+        let pipeline = routes::pipeline(&app);
+        let tasks = vec![
+            tokio::spawn(events::run(app.clone(), vec![Arc::new(webhooks::FanOut)])),
+            tokio::spawn(workers.run()),
+            tokio::spawn(keep_house(app.clone())),
+            tokio::spawn(server::serve(app.clone(), listener, pipeline)),
+        ];
+        Ok(Self { app, address, tasks })
+    }
+
+    /// Stops accepting, finishes what runs, gives leases back.
+    pub async fn stop(self) {
+        self.app.stop();
+        for task in self.tasks {
+            if let Err(panic) = task.await {
+                tracing::error!(%panic, "a task of the server panicked");
+            }
+        }
+    }
+}
+
+/// `skylight serve`.
+pub async fn run(mut config: Config, with_demo: bool) -> Result<()> {
+    if with_demo {
+        demo::allow(&mut config);
+    }
+    let app = open(config, Box::new(SystemClock), Box::new(SystemRandom)).await?;
+    let server = Server::start(app.clone()).await?;
+    tracing::info!(address = %server.address, engine = ?app.db.engine(), "serving");
+    if with_demo {
+        let receiver = demo::Receiver::start(server.address.port()).await?;
+        demo::fill(&app, receiver.as_ref()).await?;
+    }
+    wait_for_signal().await;
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+/// Small regular chores; harmless when several nodes do them.
+async fn keep_house(app: App) {
+    const EVERY: Duration = Duration::from_secs(60);
+    while !app.is_stopping() {
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = app.stopped() => return,
+        }
+        let chores = async {
+            idempotency::forget_old(&app).await?;
+            conversations::forget_early_statuses(&app).await
+        };
+        if let Err(error) = chores.await {
+            tracing::warn!(%error, "a chore failed; trying again in a minute");
+        }
+    }
+}

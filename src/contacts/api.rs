@@ -1,0 +1,134 @@
+//! Contacts over HTTP: `/api/v1/contacts`.
+
+use super::{Blacklisting, Contact, ContactChange, ContactQuery, NewContact, PhoneOfType};
+use crate::http::route::Shape;
+use crate::http::{Answer, Id, Query, Reply, Route, Unread, Who, WorkspaceCaller};
+use crate::kernel::{Error, Result};
+use http::Method;
+use serde_json::json;
+
+const TAG: &str = "Contacts";
+
+pub fn routes() -> Vec<Route> {
+    vec![list_route(), create_route(), get_route(), update_route(), delete_route(), blacklist_route()]
+}
+
+fn list_route() -> Route {
+    Route::new(Method::GET, "/api/v1/contacts", Who::Workspace, "list_contacts", list)
+        .doc(TAG, "List contacts", "Newest first. Filters narrow each other.")
+        .paged("Results per page (default 15, at most 100).")
+        .query(
+            "search",
+            "string",
+            "Part of a name, an e-mail address or a phone number in any notation. Case, and what Arabic writers vary \
+             (hamza forms, taa marbuta, vowel marks, digits), make no difference.",
+        )
+        .query("type", "whatsapp|telegram|instagram", "Only contacts of this channel.")
+        .query("blacklisted", "boolean", "Only blacklisted contacts (`true`), or only the others (`false`).")
+        .query("tag", "string", "Only contacts with this tag, by its exact title.")
+        .answers::<Contact>(200, Shape::Page)
+}
+
+fn create_route() -> Route {
+    let example = json!({
+        "name": "Sarah Johnson",
+        "phone": "+14155551234",
+        "email": "sarah@example.com",
+        "type": "whatsapp",
+        "tags": ["vip", "newsletter"]
+    });
+    Route::new(Method::POST, "/api/v1/contacts", Who::Workspace, "create_contact", create)
+        .doc(TAG, "Create a contact", "`phone` is unique per workspace and `type`. Emits `contact.created`.")
+        .takes::<NewContact>(example)
+        .answers::<Contact>(201, Shape::One)
+        .saying("Contact created successfully.")
+}
+
+fn get_route() -> Route {
+    Route::new(Method::GET, "/api/v1/contacts/{id}", Who::Workspace, "get_contact", get)
+        .doc(TAG, "Get a contact", "")
+        .answers::<Contact>(200, Shape::One)
+}
+
+fn update_route() -> Route {
+    Route::new(Method::PUT, "/api/v1/contacts/{id}", Who::Workspace, "update_contact", update)
+        .doc(TAG, "Update a contact", "Only the given fields change; `type` never does. Emits `contact.updated`.")
+        .takes::<ContactChange>(json!({"name": "Sarah M. Johnson", "tags": ["vip", "priority"]}))
+        .answers::<Contact>(200, Shape::One)
+        .saying("Contact updated successfully.")
+}
+
+fn delete_route() -> Route {
+    Route::new(Method::DELETE, "/api/v1/contacts/{id}", Who::Workspace, "delete_contact", delete)
+        .doc(TAG, "Delete a contact", "Removes the contact's messages too. Emits `contact.deleted`.")
+        .answers_nothing()
+}
+
+fn blacklist_route() -> Route {
+    let description = "Toggles the blacklisted state; a body `{\"blacklisted\": true}` or `false` sets it. Blacklisted \
+                       contacts are not written to. Emits `contact.updated`.";
+    Route::new(Method::POST, "/api/v1/contacts/{id}/blacklist", Who::Workspace, "blacklist_contact", blacklist)
+        .doc(TAG, "Blacklist a contact", description)
+        .takes::<Blacklisting>(json!({"blacklisted": true}))
+        .answers::<Contact>(200, Shape::One)
+        .saying("Contact blacklisted successfully.")
+}
+
+async fn list(caller: WorkspaceCaller, Query(query): Query<ContactQuery>) -> Answer {
+    let listing = super::list(&caller.app.db, caller.scope(), &query.filter, query.page).await?;
+    Reply::page(&listing)
+}
+
+async fn create(caller: WorkspaceCaller, body: Unread) -> Answer {
+    let new: NewContact = match body.read() {
+        Ok(new) => new,
+        Err(faults) => return Err(with_taken_phone(&caller, &body, faults).await?),
+    };
+    let mut unit = caller.begin().await?;
+    let contact = super::create(&mut unit, caller.scope(), new).await?;
+    let reply = Reply::created(&contact, "Contact created successfully.")?;
+    caller.commit(unit, reply).await
+}
+
+/// Beside its other faults, a body may name a number that is taken: callers see all of them at once.
+async fn with_taken_phone(caller: &WorkspaceCaller, body: &Unread, faults: Error) -> Result<Error> {
+    match body.read::<PhoneOfType>() {
+        Ok(phone) => super::with_taken_phone(&caller.app.db, caller.scope(), &phone, faults).await,
+        Err(_) => Ok(faults),
+    }
+}
+
+async fn get(caller: WorkspaceCaller, Id(id): Id) -> Answer {
+    Reply::data(&super::get(&caller.app.db, caller.scope(), id).await?)
+}
+
+async fn update(caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
+    let before = super::get(&caller.app.db, caller.scope(), id).await?;
+    let change = body.read_by(|fields| ContactChange::read(fields, &before))?;
+    let mut unit = caller.begin().await?;
+    let contact = super::update(&mut unit, caller.scope(), id, change).await?;
+    let reply = Reply::done(&contact, "Contact updated successfully.")?;
+    caller.commit(unit, reply).await
+}
+
+async fn delete(caller: WorkspaceCaller, Id(id): Id) -> Answer {
+    let mut unit = caller.begin().await?;
+    super::delete(&mut unit, caller.scope(), id).await?;
+    caller.commit(unit, Reply::nothing()).await
+}
+
+async fn blacklist(caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
+    let wish = body.read::<Blacklisting>();
+    if wish.is_err() {
+        super::summary(&caller.app.db, caller.scope(), id).await?;
+    }
+    let wish = wish?.blacklisted;
+    let mut unit = caller.begin().await?;
+    let contact = super::set_blacklisted(&mut unit, caller.scope(), id, wish).await?;
+    let message = match contact.blacklisted {
+        true => "Contact blacklisted successfully.",
+        false => "Contact removed from blacklist successfully.",
+    };
+    let reply = Reply::done(&contact, message)?;
+    caller.commit(unit, reply).await
+}

@@ -1,0 +1,311 @@
+//! The people a workspace talks to: their names, addresses and tags, and whether they may be written to.
+//!
+//! A phone number is unique per workspace and channel type; the unique index decides. Every verb touches the contact's
+//! row first and the workspace's meter last: writers then wait for each other in one order, and the meter, which all of
+//! them share, is held for the shortest time.
+//! Tables: `contact`, `tag`, `contact_tag`.
+
+pub mod api;
+mod input;
+mod search;
+mod store;
+
+pub use input::{Blacklisting, ContactChange, ContactQuery, NewContact, PhoneOfType};
+pub use search::Filter;
+
+use crate::app::Unit;
+use crate::auth::WorkspaceScope;
+use crate::events;
+use crate::kernel::{Email, Error, Instant, Listing, Page, Phone, Result};
+use crate::plans::meter;
+use serde::Serialize;
+use skylight_db::{Cell, Column, Db, Param, Read, Value};
+use utoipa::ToSchema;
+
+/// Where a contact is talked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelType {
+    Whatsapp,
+    Telegram,
+    Instagram,
+}
+
+impl ChannelType {
+    pub const WORDS: &[(&str, Self)] =
+        &[("whatsapp", Self::Whatsapp), ("telegram", Self::Telegram), ("instagram", Self::Instagram)];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Whatsapp => "whatsapp",
+            Self::Telegram => "telegram",
+            Self::Instagram => "instagram",
+        }
+    }
+
+    /// Whether people are reached there by their number, so that nobody can be added without one.
+    pub fn needs_phone(self) -> bool {
+        matches!(self, Self::Whatsapp | Self::Telegram)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ContactStatus {
+    Active,
+    Inactive,
+}
+
+impl ContactStatus {
+    pub const WORDS: &[(&str, Self)] = &[("active", Self::Active), ("inactive", Self::Inactive)];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+macro_rules! stored_as_word {
+    ($type:ident) => {
+        impl Param for $type {
+            fn value(&self) -> Value<'_> {
+                Value::Text(self.as_str())
+            }
+        }
+
+        impl Column for $type {
+            fn from_cell(cell: Cell<'_>) -> Result<Self, String> {
+                let found = Self::WORDS.iter().find(|(word, _)| cell == Cell::Text(word));
+                found.map(|(_, value)| *value).ok_or_else(|| format!("not a {}: {cell:?}", stringify!($type)))
+            }
+        }
+    };
+}
+stored_as_word!(ChannelType);
+stored_as_word!(ContactStatus);
+
+/// A person a workspace talks to.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Contact {
+    #[schema(example = 42)]
+    pub id: i64,
+    #[schema(example = "Sarah Johnson")]
+    pub name: String,
+    pub email: Option<Email>,
+    pub phone: Option<Phone>,
+    #[serde(rename = "type")]
+    pub channel_type: ChannelType,
+    pub status: ContactStatus,
+    /// A blacklisted contact is never written to.
+    pub blacklisted: bool,
+    #[schema(example = json!(["vip", "newsletter"]))]
+    pub tags: Vec<String>,
+    pub last_message_at: Option<Instant>,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+}
+
+/// As much of a contact as conversations show beside a message.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ContactSummary {
+    #[schema(example = 42)]
+    pub id: i64,
+    #[schema(example = "Sarah Johnson")]
+    pub name: String,
+    pub phone: Option<Phone>,
+    #[serde(rename = "type")]
+    pub channel_type: ChannelType,
+    pub blacklisted: bool,
+}
+
+/// Somebody who wrote to the workspace, as the provider names them.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    pub channel_type: ChannelType,
+    pub phone: Option<Phone>,
+    pub name: String,
+}
+
+/// Adds a contact, within the plan's limit.
+pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: NewContact) -> Result<Contact> {
+    let contact = add(unit, scope, new).await?.ok_or_else(phone_taken)?;
+    meter::take_contact(unit, scope).await?;
+    Ok(contact)
+}
+
+/// The contact who wrote; made if this is their first message. That counts beyond the plan's limit: no message is lost.
+pub async fn find_or_create(unit: &mut Unit, scope: WorkspaceScope, from: Inbound) -> Result<(ContactSummary, bool)> {
+    // Between the look and the insert somebody else may have added the contact, or after that removed it again.
+    for _ in 0..3 {
+        if let Some(phone) = &from.phone
+            && let Some(found) = store::find_by_phone(&mut unit.tx, scope, from.channel_type, phone).await?
+        {
+            return Ok((found, false));
+        }
+        if let Some(contact) = add(unit, scope, NewContact::inbound(&from)).await? {
+            meter::count_contact(unit, scope).await?;
+            return Ok((contact.into(), true));
+        }
+    }
+    Err(Error::internal("a contact with this phone number comes and goes"))
+}
+
+/// Nothing if the phone number is taken.
+async fn add(unit: &mut Unit, scope: WorkspaceScope, new: NewContact) -> Result<Option<Contact>> {
+    let now = unit.now();
+    let found_by = search::text_of(&new.name, new.email.as_ref(), new.phone.as_ref());
+    let Some(id) = store::insert(&mut unit.tx, scope, &new, &found_by, now).await? else { return Ok(None) };
+    store::tag(&mut unit.tx, scope, id, &new.tags, now).await?;
+    let contact = new.into_contact(id, now);
+    record(unit, scope, "contact.created", &contact).await?;
+    Ok(Some(contact))
+}
+
+pub async fn get(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Contact> {
+    store::find(read, scope, id).await?.ok_or_else(no_such)
+}
+
+pub async fn summary(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<ContactSummary> {
+    store::find_summary(read, scope, id).await?.ok_or_else(no_such)
+}
+
+/// One page, newest first.
+pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -> Result<Listing<Contact>> {
+    let items = store::page(db, scope, filter, page).await?;
+    let found = i64::try_from(items.len()).unwrap_or(page.size);
+    let is_last = found < page.size && (found > 0 || page.number == 1);
+    let total = if is_last {
+        page.offset() + found
+    } else if filter.takes_all() {
+        meter::contacts(db, scope).await?
+    } else {
+        store::count(db, scope, filter).await?
+    };
+    Ok(Listing { items, total, page })
+}
+
+/// Changes what is said and leaves the rest; a change that changes nothing is no event.
+pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, change: ContactChange) -> Result<Contact> {
+    if !store::lock(&mut unit.tx, scope, id).await? {
+        return Err(no_such());
+    }
+    let before = get(&mut unit.tx, scope, id).await?;
+    let mut contact = change.applied_to(before.clone());
+    if contact == before {
+        return Ok(before);
+    }
+    contact.updated_at = unit.now();
+    let found_by = search::text_of(&contact.name, contact.email.as_ref(), contact.phone.as_ref());
+    store::update(&mut unit.tx, scope, &contact, &found_by).await.map_err(taken_or)?;
+    if contact.tags != before.tags {
+        store::untag(&mut unit.tx, scope, id).await?;
+        store::tag(&mut unit.tx, scope, id, &contact.tags, contact.updated_at).await?;
+    }
+    record(unit, scope, "contact.updated", &contact).await?;
+    Ok(contact)
+}
+
+/// Removes a contact with everything that was said to them.
+pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
+    let (name, was_blacklisted) = store::delete(&mut unit.tx, scope, id).await?.ok_or_else(no_such)?;
+    let gone = Told { contact: Gone { id, name: &name, deleted_at: unit.now() } };
+    events::record(unit, scope, "contact.deleted", id, &gone).await?;
+    meter::give_back_contact(unit, scope, was_blacklisted).await
+}
+
+/// Puts a contact on the blacklist or takes it off; without a wish, to the other side.
+pub async fn set_blacklisted(unit: &mut Unit, scope: WorkspaceScope, id: i64, wish: Option<bool>) -> Result<Contact> {
+    let now = unit.now();
+    let changed = store::set_blacklisted(&mut unit.tx, scope, id, wish, now).await?;
+    let contact = get(&mut unit.tx, scope, id).await?;
+    if changed {
+        record(unit, scope, "contact.updated", &contact).await?;
+        meter::count_blacklisted(unit, scope, if contact.blacklisted { 1 } else { -1 }).await?;
+    }
+    Ok(contact)
+}
+
+/// Remembers when the last message went to or came from a contact; an older one changes nothing.
+pub async fn touch_last_message(unit: &mut Unit, scope: WorkspaceScope, id: i64, at: Instant) -> Result<()> {
+    Ok(store::touch_last_message(&mut unit.tx, scope, id, at).await?)
+}
+
+/// Adds to the faults of a body the one that only the table knows, so that the caller sees them all at once.
+pub async fn with_taken_phone(read: impl Read, scope: WorkspaceScope, new: &PhoneOfType, faults: Error) -> Result<Error> {
+    if store::find_by_phone(read, scope, new.channel_type, &new.phone).await?.is_none() {
+        return Ok(faults);
+    }
+    let mut errors = faults.public().errors.clone();
+    errors.add("phone", TAKEN);
+    Ok(Error::fields(errors))
+}
+
+const TAKEN: &str = "The phone has already been taken.";
+
+fn phone_taken() -> Error {
+    Error::field("phone", TAKEN)
+}
+
+fn taken_or(error: skylight_db::Error) -> Error {
+    if error.is_unique("contact_phone") { phone_taken() } else { error.into() }
+}
+
+fn no_such() -> Error {
+    Error::no_such("Contact")
+}
+
+impl From<Contact> for ContactSummary {
+    fn from(contact: Contact) -> Self {
+        let Contact { id, name, phone, channel_type, blacklisted, .. } = contact;
+        Self { id, name, phone, channel_type, blacklisted }
+    }
+}
+
+/// What a contact's events say.
+#[derive(Serialize)]
+struct Told<C> {
+    contact: C,
+}
+
+#[derive(Serialize)]
+struct Changed<'a> {
+    id: i64,
+    name: &'a str,
+    email: Option<&'a Email>,
+    phone: Option<&'a Phone>,
+    #[serde(rename = "type")]
+    channel_type: ChannelType,
+    status: ContactStatus,
+    blacklisted: bool,
+    tags: &'a [String],
+    created_at: Instant,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct Gone<'a> {
+    id: i64,
+    name: &'a str,
+    deleted_at: Instant,
+}
+
+async fn record(unit: &mut Unit, scope: WorkspaceScope, kind: &'static str, contact: &Contact) -> Result<()> {
+    let told = Told {
+        contact: Changed {
+            id: contact.id,
+            name: &contact.name,
+            email: contact.email.as_ref(),
+            phone: contact.phone.as_ref(),
+            channel_type: contact.channel_type,
+            status: contact.status,
+            blacklisted: contact.blacklisted,
+            tags: &contact.tags,
+            created_at: contact.created_at,
+            updated_at: (kind != "contact.created").then_some(contact.updated_at),
+        },
+    };
+    events::record(unit, scope, kind, contact.id, &told).await
+}

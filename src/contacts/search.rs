@@ -1,0 +1,90 @@
+//! Which contacts a list shows, and how a search finds them however they are written.
+
+use super::ChannelType;
+use crate::kernel::{Email, Phone, text};
+
+/// Which contacts a list shows; the default takes all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub channel_type: Option<ChannelType>,
+    pub blacklisted: Option<bool>,
+    /// A tag's exact title.
+    pub tag: Option<String>,
+    /// Patterns of `LIKE … ESCAPE '!'`, any of which must match the stored search text.
+    pub(super) patterns: Vec<String>,
+}
+
+impl Filter {
+    /// Keeps those whose name, e-mail or phone number holds `search`.
+    pub fn searching(mut self, search: &str) -> Self {
+        let folded = text::fold(search);
+        self.patterns = significant_digits(&folded).filter(|digits| *digits != folded).into_iter().collect();
+        if !folded.is_empty() {
+            self.patterns.push(folded);
+        }
+        self.patterns.iter_mut().for_each(|text| *text = holding(text));
+        self
+    }
+
+    pub fn takes_all(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What searches look at: everything folded, the number as bare digits.
+pub(super) fn text_of(name: &str, email: Option<&Email>, phone: Option<&Phone>) -> String {
+    let email = email.map(|email| text::fold(email.as_str())).unwrap_or_default();
+    format!("{}\n{email}\n{}", text::fold(name), phone.map(Phone::digits).unwrap_or_default())
+}
+
+/// The digits of a (part of a) phone number without what is dialled before a national or international one: `050 123`,
+/// `0096650…` and `+966 50…` all stand inside `96650123…`. Nothing if other things than a number are looked for.
+fn significant_digits(folded: &str) -> Option<String> {
+    let mut digits = String::new();
+    for c in folded.trim_start_matches('+').chars() {
+        match c {
+            '0'..='9' => digits.push(c),
+            ' ' | '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2014}' => {}
+            _ => return None,
+        }
+    }
+    let significant = digits.trim_start_matches('0');
+    (!significant.is_empty()).then(|| significant.to_owned())
+}
+
+/// The pattern that finds a text anywhere, its own wildcards taken literally (rule O7).
+fn holding(text: &str) -> String {
+    let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{escaped}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(search: &str) -> Vec<String> {
+        Filter::default().searching(search).patterns
+    }
+
+    #[test]
+    fn numbers_are_found_in_every_notation() {
+        for search in ["050 123 4567", "٠٥٠-١٢٣-٤٥٦٧", "(050) 123.4567", "501234567"] {
+            assert_eq!(patterns(search)[0], "%501234567%", "{search}");
+        }
+        for search in ["+966 50 123 4567", "00966501234567", "\u{202A}+966501234567\u{202C}", "＋966501234567"] {
+            assert_eq!(patterns(search)[0], "%966501234567%", "{search}");
+        }
+        let phone = Phone::parse("+966501234567", None);
+        assert_eq!(text_of("Sara", None, phone.as_ref()), "sara\n\n966501234567");
+    }
+
+    #[test]
+    fn other_searches_are_one_literal_text() {
+        assert_eq!(patterns("أحمد"), ["%احمد%"]);
+        assert_eq!(patterns("50% o_f!"), ["%50!% o!_f!!%"]);
+        assert_eq!(patterns("501"), ["%501%"]);
+        assert_eq!(patterns("000"), ["%000%"]);
+        assert_eq!(patterns("room 12"), ["%room 12%"]);
+        assert!(Filter::default().searching("ـ").takes_all(), "what folds to nothing is in every text");
+    }
+}

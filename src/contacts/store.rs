@@ -1,0 +1,218 @@
+//! All SQL of `contact`, `tag` and `contact_tag`.
+
+use super::{ChannelType, Contact, ContactSummary, Filter, NewContact};
+use crate::auth::WorkspaceScope;
+use crate::kernel::{Instant, Page, Phone};
+use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, Value, args, from_row, list};
+
+/// What stands between the titles of one contact's tags when they come as one text.
+const SEPARATOR: &str = "\u{1f}";
+
+struct Tags(Vec<String>);
+
+impl Column for Tags {
+    fn from_cell(cell: Cell<'_>) -> Result<Self, String> {
+        let joined = Option::<String>::from_cell(cell)?;
+        Ok(Self(joined.map(|text| text.split(SEPARATOR).map(str::to_owned).collect()).unwrap_or_default()))
+    }
+}
+
+impl FromRow for Contact {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let mut cells = row.cells();
+        Ok(Self {
+            id: cells.next()?,
+            name: cells.next()?,
+            email: cells.next()?,
+            phone: cells.next()?,
+            channel_type: cells.next()?,
+            status: cells.next()?,
+            blacklisted: cells.next()?,
+            last_message_at: cells.next()?,
+            created_at: cells.next()?,
+            updated_at: cells.next()?,
+            tags: cells.next::<Tags>()?.0,
+        })
+    }
+}
+
+from_row!(ContactSummary { id, name, phone, channel_type, blacklisted });
+
+/// The new contact's id; nothing if its phone number is taken.
+pub async fn insert(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    new: &NewContact,
+    found_by: &str,
+    now: Instant,
+) -> Result<Option<i64>> {
+    tx.opt(
+        "INSERT INTO contact (workspace_id, name, email, phone, type, status, blacklisted, search_text, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, 'active', FALSE, $6, $7, $7)
+         ON CONFLICT (workspace_id, type, phone) WHERE phone IS NOT NULL DO NOTHING
+         RETURNING id",
+        args![scope, new.name, new.email, new.phone, new.channel_type, found_by, now],
+    )
+    .await
+}
+
+pub async fn find(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<Contact>> {
+    read.opt(
+        "SELECT id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at,
+                (SELECT string_agg(tag.title, $3 ORDER BY contact_tag.position)
+                 FROM contact_tag
+                 JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id
+                 WHERE contact_tag.workspace_id = contact.workspace_id AND contact_tag.contact_id = contact.id)
+         FROM contact WHERE workspace_id = $1 AND id = $2",
+        args![scope, id, SEPARATOR],
+    )
+    .await
+}
+
+pub async fn find_summary(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<ContactSummary>> {
+    read.opt(
+        "SELECT id, name, phone, type, blacklisted FROM contact WHERE workspace_id = $1 AND id = $2",
+        args![scope, id],
+    )
+    .await
+}
+
+pub async fn find_by_phone(
+    read: impl Read,
+    scope: WorkspaceScope,
+    channel_type: ChannelType,
+    phone: &Phone,
+) -> Result<Option<ContactSummary>> {
+    read.opt(
+        "SELECT id, name, phone, type, blacklisted FROM contact WHERE workspace_id = $1 AND type = $2 AND phone = $3",
+        args![scope, channel_type, phone],
+    )
+    .await
+}
+
+pub async fn page(read: impl Read, scope: WorkspaceScope, filter: &Filter, page: Page) -> Result<Vec<Contact>> {
+    let (conditions, mut args) = conditions(&scope, filter);
+    let (size, offset) = (page.size, page.offset());
+    args.extend([Value::Text(SEPARATOR), Value::Int(size), Value::Int(offset)]);
+    let [separator, limit, skip] = [args.len() - 2, args.len() - 1, args.len()];
+    let sql = format!(
+        "SELECT id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at,
+                (SELECT string_agg(tag.title, ${separator} ORDER BY contact_tag.position)
+                 FROM contact_tag
+                 JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id
+                 WHERE contact_tag.workspace_id = contact.workspace_id AND contact_tag.contact_id = contact.id)
+         FROM contact WHERE workspace_id = $1{conditions}
+         ORDER BY id DESC LIMIT ${limit} OFFSET ${skip}"
+    );
+    read.all(&sql, &args).await
+}
+
+pub async fn count(read: impl Read, scope: WorkspaceScope, filter: &Filter) -> Result<i64> {
+    let (conditions, args) = conditions(&scope, filter);
+    read.one(&format!("SELECT COUNT(*) FROM contact WHERE workspace_id = $1{conditions}"), &args).await
+}
+
+/// The conditions of a filter, made of fixed pieces, and all arguments up to there; `$1` is the workspace.
+fn conditions<'a>(scope: &'a WorkspaceScope, filter: &'a Filter) -> (String, Vec<Value<'a>>) {
+    let mut sql = String::new();
+    let mut args = vec![scope.value()];
+    let mut bind = |sql: &mut String, before: &str, value: Value<'a>, after: &str| {
+        args.push(value);
+        sql.push_str(&format!("{before}${}{after}", args.len()));
+    };
+    if let Some(channel_type) = &filter.channel_type {
+        bind(&mut sql, " AND type = ", channel_type.value(), "");
+    }
+    if let Some(blacklisted) = &filter.blacklisted {
+        bind(&mut sql, " AND blacklisted = ", blacklisted.value(), "");
+    }
+    if let Some(tag) = &filter.tag {
+        let tagged = " AND id IN (SELECT contact_tag.contact_id FROM contact_tag
+              JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id
+              WHERE tag.workspace_id = $1 AND tag.title = ";
+        bind(&mut sql, tagged, tag.value(), ")");
+    }
+    for (n, pattern) in filter.patterns.iter().enumerate() {
+        bind(&mut sql, if n == 0 { " AND (search_text LIKE " } else { " OR search_text LIKE " }, pattern.value(), " ESCAPE '!'");
+    }
+    if !filter.patterns.is_empty() {
+        sql.push(')');
+    }
+    (sql, args)
+}
+
+/// Holds a contact's row until the end of the transaction; false if there is none.
+pub async fn lock(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
+    let held = "UPDATE contact SET updated_at = updated_at WHERE workspace_id = $1 AND id = $2";
+    Ok(tx.exec(held, args![scope, id]).await? == 1)
+}
+
+pub async fn update(tx: &mut Tx, scope: WorkspaceScope, contact: &Contact, found_by: &str) -> Result<()> {
+    let Contact { id, name, email, phone, status, updated_at, .. } = contact;
+    tx.exec(
+        "UPDATE contact SET name = $3, email = $4, phone = $5, status = $6, search_text = $7, updated_at = $8
+         WHERE workspace_id = $1 AND id = $2",
+        args![scope, id, name, email, phone, status, found_by, updated_at],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// The name of the contact that was removed, and whether it was blacklisted.
+pub async fn delete(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<Option<(String, bool)>> {
+    tx.opt("DELETE FROM contact WHERE workspace_id = $1 AND id = $2 RETURNING name, blacklisted", args![scope, id]).await
+}
+
+/// Sets the mark, or turns it over without a wish; false if nothing changed.
+pub async fn set_blacklisted(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    id: i64,
+    wish: Option<bool>,
+    now: Instant,
+) -> Result<bool> {
+    let changed = tx
+        .exec(
+            "UPDATE contact SET blacklisted = COALESCE($3, NOT blacklisted), updated_at = $4
+             WHERE workspace_id = $1 AND id = $2 AND blacklisted <> COALESCE($3, NOT blacklisted)",
+            args![scope, id, wish, now],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+pub async fn touch_last_message(tx: &mut Tx, scope: WorkspaceScope, id: i64, at: Instant) -> Result<()> {
+    tx.exec(
+        "UPDATE contact SET last_message_at = $3
+         WHERE workspace_id = $1 AND id = $2 AND (last_message_at IS NULL OR last_message_at < $3)",
+        args![scope, id, at],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Gives a contact its tags, in this order; titles that are new to the workspace become tags.
+pub async fn tag(tx: &mut Tx, scope: WorkspaceScope, id: i64, titles: &[String], now: Instant) -> Result<()> {
+    // In one order for all writers, so that two of them do not wait for each other's new tags in a circle.
+    let mut sorted: Vec<&String> = titles.iter().collect();
+    sorted.sort_unstable();
+    let new: Vec<_> = sorted.iter().map(|title| list![&scope, *title, &now]).collect();
+    tx.exec_many(
+        "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, $3) ON CONFLICT (workspace_id, title) DO NOTHING",
+        &new,
+    )
+    .await?;
+    let positions: Vec<i64> = (0..).take(titles.len()).collect();
+    let tagged: Vec<_> = titles.iter().zip(&positions).map(|(title, position)| list![&scope, title, &id, position]).collect();
+    tx.exec_many(
+        "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
+         SELECT workspace_id, CAST($3 AS BIGINT), id, CAST($4 AS BIGINT) FROM tag WHERE workspace_id = $1 AND title = $2",
+        &tagged,
+    )
+    .await
+    .map(|_| ())
+}
+
+pub async fn untag(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<()> {
+    tx.exec("DELETE FROM contact_tag WHERE workspace_id = $1 AND contact_id = $2", args![scope, id]).await.map(|_| ())
+}

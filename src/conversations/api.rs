@@ -1,0 +1,65 @@
+//! `/api/v1/conversations`, `/api/v1/contacts/{id}/messages`, `/api/v1/messages/send`.
+
+use super::{Conversation, Filter, Message, NewMessage, history, list, send};
+use crate::http::route::Shape;
+use crate::http::{Answer, Id, Query, Reply, Route, Valid, Who, WorkspaceCaller};
+use crate::kernel::Page;
+use crate::kernel::fields::{Fields, Input};
+use http::Method;
+use serde_json::json;
+
+const TAG: &str = "Messages";
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, "/api/v1/conversations", Who::Workspace, "list_conversations", list_handler)
+            .doc(TAG, "List conversations", "One row per contact, the most recent first.")
+            .paged("Results per page (default 15, max 100).")
+            .query("channel", "whatsapp|telegram|instagram", "Filter by channel type.")
+            .query("contact_id", "integer", "Only this contact's.")
+            .answers::<Conversation>(200, Shape::Page),
+        Route::new(Method::GET, "/api/v1/contacts/{id}/messages", Who::Workspace, "list_messages", history_handler)
+            .doc(TAG, "List messages for a contact", "The newest first.")
+            .paged("Results per page (default 15, max 100).")
+            .query("direction", "inbound|outbound", "Filter by direction.")
+            .answers::<Message>(200, Shape::Page),
+        Route::new(Method::POST, "/api/v1/messages/send", Who::Workspace, "send_message", send_handler)
+            .doc(TAG, "Send a message", SEND)
+            .takes::<NewMessage>(json!({"contact_id": 42, "content": "Your table is booked for 19:30."}))
+            .answers::<Message>(201, Shape::One)
+            .saying("Message sent successfully."),
+    ]
+}
+
+const SEND: &str = "Answers at once; the message goes out in the background, once, in the order of its conversation. Its \
+status follows what the provider reports. Send an `Idempotency-Key` so that a repetition after a lost answer is not a \
+second message.";
+
+/// The query of a contact's history.
+#[derive(Debug)]
+struct HistoryQuery {
+    page: Page,
+    direction: Option<&'static str>,
+}
+
+impl Input for HistoryQuery {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let words = [("inbound", "inbound"), ("outbound", "outbound")];
+        Some(Self { page: Page::read(fields, 15, 100), direction: fields.at("direction").one_of(&words) })
+    }
+}
+
+async fn list_handler(caller: WorkspaceCaller, Query(filter): Query<Filter>) -> Answer {
+    Reply::page(&list(&caller.app.db, caller.scope(), filter).await?)
+}
+
+async fn history_handler(caller: WorkspaceCaller, Id(id): Id, Query(query): Query<HistoryQuery>) -> Answer {
+    Reply::page(&history(&caller.app.db, caller.scope(), id, query.direction, query.page).await?)
+}
+
+async fn send_handler(caller: WorkspaceCaller, Valid(new): Valid<NewMessage>) -> Answer {
+    let mut unit = caller.begin().await?;
+    let message = send(&mut unit, caller.scope(), new).await?;
+    let reply = Reply::created(&message, "Message sent successfully.")?;
+    caller.commit(unit, reply).await
+}

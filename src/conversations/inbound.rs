@@ -1,0 +1,111 @@
+//! Working in what providers posted: contacts, conversations, messages, statuses. Everything of one stored body happens in
+//! one transaction, and the same body again changes nothing: the unique index on the provider's message id decides.
+
+use super::{progress, store};
+use crate::app::{App, Unit};
+use crate::auth::WorkspaceScope;
+use crate::channels::provider::{Incoming, IncomingMessage};
+use crate::channels::{self, Account};
+use crate::contacts::{self, ChannelType, Inbound};
+use crate::events;
+use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
+use crate::kernel::{Error, Result};
+use crate::plans::meter::{self, Counts};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Reads stored bodies and works them in, in the order they came.
+#[derive(Debug)]
+pub struct ProcessInbound;
+
+impl Kind for ProcessInbound {
+    const NAME: &'static str = channels::INBOUND_LANE;
+    const CONCURRENCY: usize = 32;
+    const STRICT: bool = false;
+    type Shared = Arc<Account>;
+    type Item = Vec<u8>;
+    type Done = Vec<Incoming>;
+
+    /// Also while the workspace is suspended: what customers write is stored, not lost.
+    async fn open(&self, app: &App, lane: &Lane) -> Result<Opened<Arc<Account>>> {
+        let Some(workspace) = lane.workspace_id else { return Ok(Opened::Gone) };
+        let scope = WorkspaceScope::of_background_work(workspace);
+        Ok(channels::by_id(app, scope, lane.key).await?.map_or(Opened::Gone, Opened::Ready))
+    }
+
+    async fn load(&self, app: &App, account: &Arc<Account>, jobs: &[Job]) -> Result<Vec<Option<Vec<u8>>>> {
+        let ids: Vec<i64> = jobs.iter().map(|job| job.subject).collect();
+        let mut stored = channels::bodies(app, account.scope, &ids).await?;
+        let take = |id: &i64| stored.iter_mut().find(|s| s.id == *id).map(|s| std::mem::take(&mut s.body));
+        Ok(ids.iter().map(take).collect())
+    }
+
+    async fn perform(&self, _: &App, account: &Arc<Account>, _: Job, body: Vec<u8>) -> Vec<Incoming> {
+        account.provider.parse(account, &body)
+    }
+
+    async fn settle(&self, unit: &mut Unit, account: &Arc<Account>, done: &mut Vec<(Job, Vec<Incoming>)>) -> Result<Vec<Verdict>> {
+        for (_, incoming) in done.iter() {
+            for one in incoming {
+                match one {
+                    Incoming::Message(message) => receive(unit, account, message).await?,
+                    Incoming::Status(status) => progress::report(unit, account.scope, account.id, status.clone()).await?,
+                }
+            }
+        }
+        let ids: Vec<i64> = done.iter().map(|(job, _)| job.subject).collect();
+        channels::forget(unit, account.scope, &ids).await?;
+        Ok(vec![Verdict::Done; done.len()])
+    }
+}
+
+/// Takes in one message; a repetition changes nothing.
+async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) -> Result<()> {
+    let scope = account.scope;
+    if store::has_message(&mut unit.tx, scope, account.id, &message.provider_id).await? {
+        return Ok(());
+    }
+    let contact = contact(unit, account, message).await?;
+    let now = unit.now();
+    let row = store::NewInbound {
+        contact: contact.id,
+        channel: account.id,
+        kind: &message.kind,
+        type_: &account.kind,
+        content: &message.content,
+        address: &message.address,
+        provider_id: &message.provider_id,
+        sent_at: message.sent_at,
+        raw: message.raw.as_deref(),
+        now,
+    };
+    // Two deliveries of one message may run on two nodes at once: the index lets one of them through.
+    let Some(id) = store::insert_inbound(&mut unit.tx, scope, &row).await? else { return Ok(()) };
+    let window = account.provider.window().map(|window| message.sent_at.after(window));
+    let touch = store::Touch { contact: contact.id, channel: account.id, text: &message.content, at: message.sent_at, window, unread: 1 };
+    store::touch_conversation(&mut unit.tx, scope, &touch).await?;
+    contacts::touch_last_message(unit, scope, contact.id, message.sent_at).await?;
+    let data = json!({
+        "message": {
+            "id": id, "direction": "inbound", "channel": account.kind, "content": message.content,
+            "status": "received", "sent_at": message.sent_at,
+        },
+        "contact": {"id": contact.id, "name": contact.name, "phone": contact.phone, "type": contact.channel_type},
+    });
+    events::record(unit, scope, "message.received", contact.id, &data).await?;
+    meter::count(unit, scope, Counts { messages_received: 1, ..Counts::default() }).await
+}
+
+/// Whoever wrote: known by their address on this channel, else by their number, else new.
+async fn contact(unit: &mut Unit, account: &Account, message: &IncomingMessage) -> Result<contacts::ContactSummary> {
+    let scope = account.scope;
+    if let Some(id) = store::contact_of_address(&mut unit.tx, scope, account.id, &message.address).await? {
+        return contacts::summary(&mut unit.tx, scope, id).await;
+    }
+    let found = ChannelType::WORDS.iter().find(|(word, _)| *word == account.kind);
+    let (_, channel_type) = *found.ok_or_else(|| Error::internal("a channel has an unknown type"))?;
+    let from = Inbound { channel_type, phone: message.phone.clone(), name: message.name.clone() };
+    let (contact, _) = contacts::find_or_create(unit, scope, from).await?;
+    store::insert_address(&mut unit.tx, scope, account.id, &message.address, contact.id).await?;
+    Ok(contact)
+}

@@ -1,0 +1,207 @@
+//! Conversations and their messages: what comes in, what goes out, and how far it came.
+//! Tables: `conversation`, `message`, `contact_address`, `early_status`.
+
+pub mod api;
+mod inbound;
+mod progress;
+mod sending;
+mod store;
+
+pub use inbound::ProcessInbound;
+pub use sending::SendMessages;
+
+use crate::app::{App, Unit};
+use crate::auth::WorkspaceScope;
+use crate::channels;
+use crate::contacts::{self, ChannelType};
+use crate::jobs::{self, LaneKey, NewJob};
+use crate::kernel::fields::{Fields, Input};
+use crate::kernel::{Error, Instant, Listing, Page, Result};
+use crate::plans::meter;
+use serde::Serialize;
+use skylight_db::{Db, Read};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// A message as the API shows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message {
+    #[schema(example = 9001)]
+    pub id: i64,
+    #[schema(example = 42)]
+    pub contact_id: i64,
+    /// `inbound` or `outbound`.
+    #[schema(example = "outbound")]
+    pub direction: String,
+    #[schema(example = "whatsapp")]
+    pub channel: String,
+    pub channel_id: i64,
+    /// `text`, or what the content is a placeholder for.
+    #[schema(example = "text")]
+    pub kind: String,
+    #[schema(example = "Your table is booked for 19:30.")]
+    pub content: String,
+    /// `pending`, `sent`, `delivered`, `read`, `failed`; inbound ones are `received`.
+    #[schema(example = "delivered")]
+    pub status: String,
+    pub error: Option<MessageError>,
+    pub sent_at: Option<Instant>,
+    pub delivered_at: Option<Instant>,
+    pub read_at: Option<Instant>,
+    pub failed_at: Option<Instant>,
+    pub created_at: Instant,
+}
+
+/// What the provider said against a message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageError {
+    /// `auth`, `rate_channel`, `rate_pair`, `window_closed`, `recipient_unreachable`, `invalid_request`, `policy`,
+    /// `transient`, `outcome_unknown`, `unknown`.
+    #[schema(example = "window_closed")]
+    pub class: String,
+    /// The provider's own code.
+    #[schema(example = "131047")]
+    pub code: String,
+    pub message: String,
+}
+
+/// A conversation: one per contact.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Conversation {
+    #[schema(example = 42)]
+    pub contact_id: i64,
+    #[schema(example = "Sarah Johnson")]
+    pub contact_name: String,
+    #[schema(example = "whatsapp")]
+    pub channel: String,
+    pub last_message: String,
+    pub last_message_at: Instant,
+    #[schema(example = 2)]
+    pub unread_count: i64,
+    /// Until when free text may be sent, where the channel has such a window.
+    pub window_expires_at: Option<Instant>,
+}
+
+/// Which conversations are asked for.
+#[derive(Debug)]
+pub struct Filter {
+    pub page: Page,
+    pub channel: Option<ChannelType>,
+    pub contact_id: Option<i64>,
+}
+
+impl Input for Filter {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            page: Page::read(fields, 15, 100),
+            channel: fields.at("channel").one_of(ChannelType::WORDS),
+            contact_id: fields.at("contact_id").id(),
+        })
+    }
+}
+
+/// Conversations, the most recent first.
+pub async fn list(db: &Db, scope: WorkspaceScope, filter: Filter) -> Result<Listing<Conversation>> {
+    let channel = filter.channel.map(ChannelType::as_str);
+    let total = store::count_conversations(db, scope, channel, filter.contact_id).await?;
+    let items = store::conversations(db, scope, channel, filter.contact_id, filter.page).await?;
+    Ok(Listing { items, total, page: filter.page })
+}
+
+/// Messages with a contact, the newest first.
+pub async fn history(
+    db: &Db,
+    scope: WorkspaceScope,
+    contact: i64,
+    direction: Option<&'static str>,
+    page: Page,
+) -> Result<Listing<Message>> {
+    contacts::summary(db, scope, contact).await?;
+    let total = store::count_messages(db, scope, contact, direction).await?;
+    let rows = store::messages(db, scope, contact, direction, page).await?;
+    Ok(Listing { items: rows.into_iter().map(Message::from).collect(), total, page })
+}
+
+/// Whether anything was said with a contact yet.
+pub async fn has_messages(read: impl Read, scope: WorkspaceScope, contact: i64) -> Result<bool> {
+    Ok(store::has_conversation(read, scope, contact).await?)
+}
+
+pub async fn message(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Message> {
+    let row = store::message(read, scope, id).await?.ok_or_else(|| Error::no_such("Message"))?;
+    Ok(row.into())
+}
+
+/// A message to be sent.
+#[derive(Debug, ToSchema)]
+pub struct NewMessage {
+    #[schema(example = 42)]
+    pub contact_id: i64,
+    #[schema(example = "Your table is booked for 19:30.")]
+    pub content: String,
+    /// The contact's channel type; anything else is refused.
+    #[schema(value_type = Option<String>)]
+    pub channel: Option<ChannelType>,
+    /// A certain account of that type. Default: the one the conversation is held on.
+    pub channel_id: Option<i64>,
+}
+
+/// The longest text every channel takes.
+const LONGEST: usize = 4096;
+
+impl Input for NewMessage {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let contact_id = fields.at("contact_id").required().id();
+        let content = fields.at("content").required().text(LONGEST);
+        let channel = fields.at("channel").one_of(ChannelType::WORDS);
+        let channel_id = fields.at("channel_id").id();
+        Some(Self { contact_id: contact_id?, content: content?, channel, channel_id })
+    }
+}
+
+/// Writes a message down and queues it. It goes out in the background, once, in the order of its conversation.
+pub async fn send(unit: &mut Unit, scope: WorkspaceScope, new: NewMessage) -> Result<Message> {
+    let contact = recipient(unit, scope, &new).await?;
+    let preferred = store::conversation_channel(&mut unit.tx, scope, new.contact_id).await?;
+    let kind = contact.channel_type.as_str();
+    let (channel, provider) = channels::for_sending(&mut unit.tx, scope, kind, new.channel_id, preferred).await?;
+    let known = store::address(&mut unit.tx, scope, channel, new.contact_id).await?;
+    let derived = || contact.phone.as_ref().and_then(|phone| provider.address_of(phone));
+    let address = known.or_else(derived).ok_or_else(|| {
+        Error::field("contact_id", "This contact has not written on this channel yet, so it has no address to send to.")
+    })?;
+    meter::take_message(unit, scope).await?;
+    let now = unit.now();
+    let row = store::NewOutbound { contact: new.contact_id, channel, kind, content: &new.content, address: &address, now };
+    let id = store::insert_outbound(&mut unit.tx, scope, &row).await?;
+    let touch = store::Touch { contact: new.contact_id, channel, text: &new.content, at: now, window: None, unread: 0 };
+    store::touch_conversation(&mut unit.tx, scope, &touch).await?;
+    contacts::touch_last_message(unit, scope, new.contact_id, now).await?;
+    let lane = LaneKey { kind: sending::LANE, key: channel, workspace: Some(scope) };
+    jobs::enqueue(unit, lane, &[NewJob { subject: id, group: new.contact_id }]).await?;
+    message(&mut unit.tx, scope, id).await
+}
+
+/// Removes parked statuses that nobody will ask for: those of messages that were sent by other systems.
+pub async fn forget_early_statuses(app: &App) -> Result<()> {
+    let before = app.now().before(Duration::from_secs(24 * 60 * 60));
+    let mut unit = app.begin().await?;
+    store::all_workspaces_forget_early(&mut unit.tx, before).await?;
+    unit.commit().await
+}
+
+/// The contact, if it may be written to.
+async fn recipient(unit: &mut Unit, scope: WorkspaceScope, new: &NewMessage) -> Result<contacts::ContactSummary> {
+    let found = contacts::summary(&mut unit.tx, scope, new.contact_id).await;
+    let contact = found.map_err(|error| match error.public().status {
+        404 => Error::field("contact_id", "The selected contact id is invalid."),
+        _ => error,
+    })?;
+    if contact.blacklisted {
+        return Err(Error::field("contact_id", "The contact is blacklisted."));
+    }
+    if new.channel.is_some_and(|channel| channel != contact.channel_type) {
+        return Err(Error::field("channel", "The channel must be the contact's own."));
+    }
+    Ok(contact)
+}

@@ -1,0 +1,164 @@
+//! Sending queued messages: record the intent, call the provider once, record the outcome (rule D9).
+//!
+//! A message found in `calling` was being sent when its worker died: nobody knows whether it went out, so it becomes
+//! `unknown` and is never sent again by itself. One message of a conversation is in flight at a time.
+
+use super::{progress, store};
+use crate::app::{App, Unit};
+use crate::auth::WorkspaceScope;
+use crate::channels::provider::{Failure, FailureClass, IncomingStatus, Outgoing, Progress, Sent};
+use crate::channels::{self, Account};
+use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
+use crate::kernel::{Instant, Result};
+use crate::workspaces;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The lane of a channel's outgoing messages.
+pub(super) const LANE: &str = "conversations.send";
+/// A refusal that will pass is tried again this often.
+const TRIES: i64 = 6;
+/// A sleeping lane is woken by reactivation or reconnection; this is the net.
+const SLEEP: Duration = Duration::from_secs(60 * 60);
+const UNKNOWN: &str = "The outcome of sending is unknown; it is not sent again by itself.";
+
+/// Sends the messages of one channel.
+#[derive(Debug)]
+pub struct SendMessages;
+
+/// What came of one message.
+#[derive(Debug)]
+pub struct Outcome {
+    message: i64,
+    sent: Sent,
+}
+
+impl Kind for SendMessages {
+    const NAME: &'static str = LANE;
+    const CONCURRENCY: usize = 16;
+    const STRICT: bool = true;
+    type Shared = Arc<Account>;
+    type Item = Outgoing;
+    type Done = Outcome;
+
+    async fn open(&self, app: &App, lane: &Lane) -> Result<Opened<Arc<Account>>> {
+        let Some(workspace) = lane.workspace_id else { return Ok(Opened::Gone) };
+        let scope = WorkspaceScope::of_background_work(workspace);
+        let Some(account) = channels::by_id(app, scope, lane.key).await? else { return Ok(Opened::Gone) };
+        let ready = account.is_connected && workspaces::is_active(app, workspace).await?;
+        Ok(if ready { Opened::Ready(account) } else { Opened::Later(app.now().after(SLEEP)) })
+    }
+
+    /// Records the intent before any call. What another worker left in `calling` is unknown from now on.
+    async fn load(&self, app: &App, account: &Arc<Account>, jobs: &[Job]) -> Result<Vec<Option<Outgoing>>> {
+        let ids: Vec<i64> = jobs.iter().map(|job| job.subject).collect();
+        let mut unit = app.begin().await?;
+        let rows = store::to_send(&mut unit.tx, account.scope, &ids).await?;
+        let (queued, calling): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .filter(|row| row.send_state == "queued" || row.send_state == "calling")
+            .partition(|row| row.send_state == "queued");
+        for row in calling {
+            store::set_unclear(&mut unit.tx, account.scope, row.id, UNKNOWN).await?;
+        }
+        let sending: Vec<i64> = queued.iter().map(|row| row.id).collect();
+        if !sending.is_empty() {
+            store::set_send_state(&mut unit.tx, account.scope, &sending, "calling").await?;
+        }
+        unit.commit().await?;
+        let outgoing = |id: &i64| {
+            let row = queued.iter().find(|row| row.id == *id)?;
+            Some(Outgoing { message_id: row.id, address: row.address.clone()?, text: row.content.clone() })
+        };
+        Ok(ids.iter().map(outgoing).collect())
+    }
+
+    async fn perform(&self, app: &App, account: &Arc<Account>, _: Job, message: Outgoing) -> Outcome {
+        let sent = account.provider.send(app, account, &message).await;
+        Outcome { message: message.message_id, sent }
+    }
+
+    async fn settle(&self, unit: &mut Unit, account: &Arc<Account>, done: &mut Vec<(Job, Outcome)>) -> Result<Vec<Verdict>> {
+        let mut verdicts = Vec::with_capacity(done.len());
+        for (job, outcome) in done.iter() {
+            verdicts.push(record(unit, account, *job, outcome).await?);
+        }
+        Ok(verdicts)
+    }
+}
+
+async fn record(unit: &mut Unit, account: &Account, job: Job, outcome: &Outcome) -> Result<Verdict> {
+    match &outcome.sent {
+        Sent::Accepted { provider_id, address } => {
+            accepted(unit, account, job, outcome.message, provider_id, address.as_deref()).await?;
+            Ok(Verdict::Done)
+        }
+        Sent::Unclear(why) => {
+            tracing::warn!(message = outcome.message, why, "the outcome of a send is unclear");
+            store::set_unclear(&mut unit.tx, account.scope, outcome.message, UNKNOWN).await?;
+            Ok(Verdict::Done)
+        }
+        Sent::Refused(failure) => refused(unit, account, job, outcome.message, failure).await,
+    }
+}
+
+async fn accepted(
+    unit: &mut Unit,
+    account: &Account,
+    job: Job,
+    message: i64,
+    provider_id: &str,
+    address: Option<&str>,
+) -> Result<()> {
+    let (scope, contact, now) = (account.scope, job.group, unit.now());
+    store::set_accepted(&mut unit.tx, scope, message, provider_id).await?;
+    if let Some(address) = address {
+        store::insert_address(&mut unit.tx, scope, account.id, address, contact).await?;
+    }
+    if account.provider.accepted_is_sent() {
+        let provider_id = provider_id.to_owned();
+        let status = IncomingStatus { provider_id, message_id: None, status: Progress::Sent, at: now, failure: None };
+        progress::apply(unit, scope, message, contact, &status).await?;
+    }
+    progress::catch_up(unit, scope, account.id, message, contact, provider_id).await?;
+    for echo in account.provider.echoes(provider_id, now) {
+        channels::accept(unit, account, &echo).await?;
+    }
+    Ok(())
+}
+
+async fn refused(unit: &mut Unit, account: &Account, job: Job, message: i64, failure: &Failure) -> Result<Verdict> {
+    let scope = account.scope;
+    let wait = wait(unit.now(), job.attempt, failure);
+    match failure.class {
+        FailureClass::RateChannel => {
+            store::set_trouble(&mut unit.tx, scope, message, "queued", failure).await?;
+            Ok(Verdict::Pause(wait))
+        }
+        FailureClass::RatePair => {
+            store::set_trouble(&mut unit.tx, scope, message, "queued", failure).await?;
+            Ok(Verdict::Retry(wait))
+        }
+        FailureClass::Transient if job.attempt + 1 < TRIES => {
+            store::set_trouble(&mut unit.tx, scope, message, "queued", failure).await?;
+            Ok(Verdict::Retry(wait))
+        }
+        class => {
+            let now = unit.now();
+            progress::refuse(unit, scope, message, failure.clone(), now).await?;
+            if class == FailureClass::Auth {
+                // What waits is kept; a reconnection wakes the lane.
+                channels::stop(unit, scope, account.id, &failure.message).await?;
+                return Ok(Verdict::Stop(now.after(SLEEP)));
+            }
+            Ok(Verdict::Done)
+        }
+    }
+}
+
+/// As long as the provider asks, else 1 s, 4 s, 16 s … up to five minutes.
+fn wait(now: Instant, attempt: i64, failure: &Failure) -> Instant {
+    let exponent = u32::try_from(attempt.clamp(0, 5)).unwrap_or_default();
+    let backoff = Duration::from_secs(4u64.pow(exponent).min(300));
+    now.after(failure.retry_after.unwrap_or(backoff))
+}

@@ -1,0 +1,89 @@
+//! The event log. A verb that changes something records an event in the same transaction; webhooks and whatever else
+//! wants to know are readers of the log. No capability knows who listens.
+//!
+//! After commit, events are numbered per stream (a workspace or a partner) without gaps, and every [`Reader`] sees them
+//! in the transaction that numbers them: a crash at any point repeats the whole step or nothing of it.
+//! Tables: `event`, `event_head`.
+
+mod numbering;
+mod store;
+
+pub use numbering::{Reader, run};
+
+use crate::app::Unit;
+use crate::auth::{PartnerScope, WorkspaceScope};
+use crate::kernel::{Error, Instant, Result};
+use serde::Serialize;
+
+/// The documented workspace events, and what each means.
+pub const WORKSPACE_EVENTS: &[(&str, &str)] = &[
+    ("contact.created", "A contact was created."),
+    ("contact.updated", "A contact was changed."),
+    ("contact.deleted", "A contact was deleted."),
+    ("message.received", "A message arrived from a contact."),
+    ("message.sent", "A message to a contact was sent."),
+    ("booking.created", "A booking was made."),
+    ("booking.updated", "A booking was changed."),
+    ("booking.cancelled", "A booking was cancelled."),
+    ("booking.completed", "A booking was completed."),
+    ("ticket.created", "A support ticket was opened."),
+];
+
+/// An event as its readers see it.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub id: i64,
+    pub workspace_id: Option<i64>,
+    pub partner_id: Option<i64>,
+    pub kind: String,
+    pub subject_id: i64,
+    pub created_at: Instant,
+}
+
+skylight_db::from_row!(Event { id, workspace_id, partner_id, kind, subject_id, created_at });
+
+/// Records that something happened in a workspace. `subject` is the contact or booking it concerns: its events reach
+/// receivers in order. `data` becomes the payload's `data`.
+pub async fn record(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    kind: &'static str,
+    subject: i64,
+    data: &impl Serialize,
+) -> Result<()> {
+    let data = serde_json::to_string(data).map_err(Error::internal)?;
+    let now = unit.now();
+    store::insert(&mut unit.tx, scope, kind, subject, &data, now).await?;
+    unit.recorded_event();
+    Ok(())
+}
+
+/// Likewise, for a room that refers to the event; answers its id.
+pub async fn record_returning_id(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    kind: &'static str,
+    subject: i64,
+    data: &impl Serialize,
+) -> Result<i64> {
+    let data = serde_json::to_string(data).map_err(Error::internal)?;
+    let now = unit.now();
+    let id = store::insert_returning_id(&mut unit.tx, scope, kind, subject, &data, now).await?;
+    unit.recorded_event();
+    Ok(id)
+}
+
+/// Records that something happened to a partner's client.
+pub async fn record_for_partner(
+    unit: &mut Unit,
+    scope: PartnerScope,
+    kind: &'static str,
+    subject: i64,
+    data: &impl Serialize,
+) -> Result<()> {
+    let data = serde_json::to_string(data).map_err(Error::internal)?;
+    let now = unit.now();
+    store::insert_for_partner(&mut unit.tx, scope, kind, subject, &data, now).await?;
+    unit.recorded_event();
+    Ok(())
+}

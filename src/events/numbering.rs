@@ -1,0 +1,90 @@
+//! Numbers committed events and shows them to the readers, one node at a time.
+
+use super::{Event, store};
+use crate::app::{App, Unit};
+use crate::kernel::Result;
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Somebody who wants to know. Runs in the transaction that numbers the events: it writes rows, it never waits for the
+/// network.
+pub trait Reader: Send + Sync {
+    fn read<'a>(&'a self, unit: &'a mut Unit, events: &'a [Event]) -> BoxFuture<'a, Result<()>>;
+}
+
+const BATCH: i64 = 500;
+/// The net under lost wake-ups and other nodes' events.
+const POLL: Duration = Duration::from_millis(500);
+/// Another node is numbering: its snapshot may have missed ours.
+const LOCKED: Duration = Duration::from_millis(20);
+/// Any number, the same on every node.
+const LOCK: i64 = 0x6576_656e;
+
+enum Step {
+    Idle,
+    More,
+    Locked,
+}
+
+/// Runs until the server stops.
+pub async fn run(app: App, readers: Vec<Arc<dyn Reader>>) {
+    while !app.is_stopping() {
+        let wait = match step(&app, &readers).await {
+            Ok(Step::More) => continue,
+            Ok(Step::Locked) => LOCKED,
+            Ok(Step::Idle) => POLL,
+            Err(error) => {
+                tracing::error!(%error, "numbering events failed; trying again");
+                POLL
+            }
+        };
+        tokio::select! {
+            () = app.events_recorded.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+            () = app.stopped() => {}
+        }
+    }
+}
+
+async fn step(app: &App, readers: &[Arc<dyn Reader>]) -> Result<Step> {
+    if !store::all_workspaces_has_unnumbered(&app.db).await? {
+        return Ok(Step::Idle);
+    }
+    let mut unit = app.begin().await?;
+    if !unit.tx.try_lock(LOCK).await? {
+        return Ok(Step::Locked);
+    }
+    let events = store::all_workspaces_unnumbered(&mut unit.tx, BATCH).await?;
+    if events.is_empty() {
+        return Ok(Step::Idle);
+    }
+    number(&mut unit, &events).await?;
+    for reader in readers {
+        reader.read(&mut unit, &events).await?;
+    }
+    unit.commit().await?;
+    Ok(Step::More)
+}
+
+async fn number(unit: &mut Unit, events: &[Event]) -> Result<()> {
+    let mut heads: BTreeMap<(i64, i64), i64> = events.iter().map(|event| (stream(event), 0)).collect();
+    let streams: Vec<_> = heads.keys().copied().collect();
+    for (workspace, partner, last) in store::all_workspaces_heads(&mut unit.tx, &streams).await? {
+        heads.entry((workspace, partner)).and_modify(|head| *head = last);
+    }
+    let mut numbers = Vec::with_capacity(events.len());
+    for event in events {
+        let head = heads.entry(stream(event)).or_default();
+        *head += 1;
+        numbers.push((event.id, *head));
+    }
+    store::all_workspaces_set_numbers(&mut unit.tx, &numbers).await?;
+    let heads: Vec<_> = heads.into_iter().collect();
+    Ok(store::all_workspaces_set_heads(&mut unit.tx, &heads).await?)
+}
+
+fn stream(event: &Event) -> (i64, i64) {
+    (event.workspace_id.unwrap_or_default(), event.partner_id.unwrap_or_default())
+}

@@ -1,0 +1,95 @@
+//! All SQL of `event` and `event_head`.
+
+use super::Event;
+use crate::auth::{PartnerScope, WorkspaceScope};
+use crate::kernel::Instant;
+use skylight_db::{Param, Read, Result, Tx, args, list, placeholders};
+
+pub async fn insert(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    kind: &str,
+    subject: i64,
+    data: &str,
+    now: Instant,
+) -> Result<()> {
+    tx.exec(
+        "INSERT INTO event (workspace_id, kind, subject_id, data, created_at) VALUES ($1, $2, $3, $4, $5)",
+        args![scope, kind, subject, data, now],
+    )
+    .await
+    .map(|_| ())
+}
+
+pub async fn insert_returning_id(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    kind: &str,
+    subject: i64,
+    data: &str,
+    now: Instant,
+) -> Result<i64> {
+    tx.one(
+        "INSERT INTO event (workspace_id, kind, subject_id, data, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        args![scope, kind, subject, data, now],
+    )
+    .await
+}
+
+pub async fn insert_for_partner(
+    tx: &mut Tx,
+    scope: PartnerScope,
+    kind: &str,
+    subject: i64,
+    data: &str,
+    now: Instant,
+) -> Result<()> {
+    tx.exec(
+        "INSERT INTO event (workspace_id, partner_id, kind, subject_id, data, created_at) VALUES (NULL, $1, $2, $3, $4, $5)",
+        args![scope, kind, subject, data, now],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Whether anything waits to be numbered; read without the writer.
+pub async fn all_workspaces_has_unnumbered(read: impl Read) -> Result<bool> {
+    Ok(read.opt::<i64>("SELECT id FROM event WHERE seq IS NULL LIMIT 1", args![]).await?.is_some())
+}
+
+pub async fn all_workspaces_unnumbered(tx: &mut Tx, limit: i64) -> Result<Vec<Event>> {
+    tx.all(
+        "SELECT id, workspace_id, partner_id, kind, subject_id, created_at
+         FROM event WHERE seq IS NULL ORDER BY id LIMIT $1",
+        args![limit],
+    )
+    .await
+}
+
+/// The last numbers of these streams, as `(workspace_id, partner_id, last_seq)`, 0 for the id that does not apply.
+pub async fn all_workspaces_heads(tx: &mut Tx, streams: &[(i64, i64)]) -> Result<Vec<(i64, i64, i64)>> {
+    let names = placeholders(1, streams.len());
+    let partners = placeholders(1 + streams.len(), streams.len());
+    let sql = format!(
+        "SELECT workspace_id, partner_id, last_seq FROM event_head WHERE workspace_id IN ({names}) AND partner_id IN ({partners})"
+    );
+    let ids = streams.iter().map(|(workspace, _)| workspace.value());
+    let values: Vec<_> = ids.chain(streams.iter().map(|(_, partner)| partner.value())).collect();
+    tx.all(&sql, &values).await
+}
+
+pub async fn all_workspaces_set_numbers(tx: &mut Tx, numbers: &[(i64, i64)]) -> Result<()> {
+    let lists: Vec<_> = numbers.iter().map(|(id, seq)| list![id, seq]).collect();
+    tx.exec_many("UPDATE event SET seq = $2 WHERE id = $1", &lists).await.map(|_| ())
+}
+
+pub async fn all_workspaces_set_heads(tx: &mut Tx, heads: &[((i64, i64), i64)]) -> Result<()> {
+    let lists: Vec<_> = heads.iter().map(|((workspace, partner), seq)| list![workspace, partner, seq]).collect();
+    tx.exec_many(
+        "INSERT INTO event_head (workspace_id, partner_id, last_seq) VALUES ($1, $2, $3)
+         ON CONFLICT (workspace_id, partner_id) DO UPDATE SET last_seq = excluded.last_seq",
+        &lists,
+    )
+    .await
+    .map(|_| ())
+}

@@ -1,0 +1,221 @@
+//! What handlers take. A scope is reached only through a caller that the gate has admitted.
+
+use super::idempotency::Claim;
+use super::{Http, Reply};
+use crate::app::{App, Unit};
+use crate::auth::{PartnerKey, PartnerScope, WorkspaceKey, WorkspaceScope};
+use crate::kernel::error::FieldErrors;
+use crate::kernel::fields::{self, Input, Source};
+use crate::kernel::{Country, Error, Fields, Result, json};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use http::request::Parts;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// A workspace's key holder, admitted to this route.
+#[derive(Clone, Debug)]
+pub struct WorkspaceCaller {
+    pub app: App,
+    pub key: Arc<WorkspaceKey>,
+    pub(super) claim: Option<Claim>,
+}
+
+/// A partner's key holder, admitted to this route.
+#[derive(Clone, Debug)]
+pub struct PartnerCaller {
+    pub app: App,
+    pub key: Arc<PartnerKey>,
+    pub(super) claim: Option<Claim>,
+}
+
+impl WorkspaceCaller {
+    pub fn scope(&self) -> WorkspaceScope {
+        self.key.scope
+    }
+
+    pub async fn begin(&self) -> Result<Unit> {
+        self.app.begin().await
+    }
+
+    /// Commits the unit together with the answer that an idempotent repetition gets.
+    pub async fn commit(self, unit: Unit, reply: Reply) -> Result<Reply> {
+        commit(unit, self.claim, reply).await
+    }
+}
+
+impl PartnerCaller {
+    pub fn scope(&self) -> PartnerScope {
+        self.key.scope
+    }
+
+    pub async fn begin(&self) -> Result<Unit> {
+        self.app.begin().await
+    }
+
+    /// Commits the unit together with the answer that an idempotent repetition gets.
+    pub async fn commit(self, unit: Unit, reply: Reply) -> Result<Reply> {
+        commit(unit, self.claim, reply).await
+    }
+}
+
+async fn commit(mut unit: Unit, claim: Option<Claim>, reply: Reply) -> Result<Reply> {
+    if let Some(claim) = &claim {
+        claim.record(&mut unit, &reply).await?;
+    }
+    unit.commit().await?;
+    Ok(reply)
+}
+
+macro_rules! caller {
+    ($caller:ident) => {
+        impl FromRequestParts<Http> for $caller {
+            type Rejection = Error;
+
+            async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
+                // The gate admits a caller before any handler runs; without one the route table is wrong, and nobody
+                // gets in.
+                parts.extensions.remove::<Self>().ok_or_else(Error::unauthenticated)
+            }
+        }
+    };
+}
+caller!(WorkspaceCaller);
+caller!(PartnerCaller);
+
+/// A JSON body, read and checked: every fault at once.
+#[derive(Debug)]
+pub struct Valid<T>(pub T);
+
+impl<T: Input> FromRequest<Http> for Valid<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, http: &Http) -> Result<Self> {
+        Unread::from_request(request, http).await?.read().map(Self)
+    }
+}
+
+/// A JSON body whose fields the handler reads itself, once it has found the object they concern: an unknown object is
+/// 404 before any field is 422.
+#[derive(Debug)]
+pub struct Unread {
+    body: Value,
+    country: Option<Country>,
+}
+
+impl Unread {
+    pub fn read<T: Input>(&self) -> Result<T> {
+        self.read_by(T::read)
+    }
+
+    pub fn read_by<T>(&self, reader: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T> {
+        match fields::examine_by(&self.body, Source::Body, self.country, reader)? {
+            (Some(input), errors) if errors.is_empty() => Ok(input),
+            (_, errors) => Err(Error::fields(errors)),
+        }
+    }
+}
+
+impl FromRequest<Http> for Unread {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &Http) -> Result<Self> {
+        let country = request.extensions().get::<Option<Country>>().copied().flatten();
+        Ok(Self { body: body_value(request).await?, country })
+    }
+}
+
+/// A JSON body with the faults found in its form, for a verb that must name its own beside them.
+#[derive(Debug)]
+pub struct Examined<T> {
+    pub body: Value,
+    pub input: Option<T>,
+    pub errors: FieldErrors,
+}
+
+impl<T: Input> FromRequest<Http> for Examined<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &Http) -> Result<Self> {
+        let body = body_value(request).await?;
+        let (input, errors) = fields::examine(&body, Source::Body)?;
+        Ok(Self { body, input, errors })
+    }
+}
+
+/// The JSON value of a body; no body at all reads as an empty object.
+async fn body_value(request: Request) -> Result<Value> {
+    let is_json = is_json(&request);
+    let bytes = axum::body::to_bytes(request.into_body(), usize::MAX).await.map_err(|_| Error::malformed_request())?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    if !is_json {
+        return Err(Error::unsupported_media_type());
+    }
+    let value = json::parse(&bytes).ok_or_else(Error::malformed_body)?;
+    if json::has_long_array(&value) {
+        return Err(Error::field("body", "The body must not have arrays of more than 1000 items."));
+    }
+    Ok(value)
+}
+
+/// Clients that send no type at all are understood; another type is refused.
+fn is_json(request: &Request) -> bool {
+    let Some(given) = request.headers().get(http::header::CONTENT_TYPE) else { return true };
+    let kind = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// A query string, read and checked.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: Input> FromRequestParts<Http> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        let map: Map<String, Value> = pairs.map(|(k, v)| (k.into_owned(), Value::String(v.into_owned()))).collect();
+        fields::read(&Value::Object(map), Source::Query).map(Self)
+    }
+}
+
+/// An id in the path. What is not a plain positive integer names nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Id(pub i64);
+
+impl FromRequestParts<Http> for Id {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Http) -> Result<Self> {
+        let ids = ids(parts, state).await?;
+        ids.first().copied().map(Self).ok_or_else(Error::not_found)
+    }
+}
+
+/// Two ids in the path, in their order.
+#[derive(Clone, Copy, Debug)]
+pub struct TwoIds(pub i64, pub i64);
+
+impl FromRequestParts<Http> for TwoIds {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Http) -> Result<Self> {
+        match ids(parts, state).await?[..] {
+            [first, second] => Ok(Self(first, second)),
+            _ => Err(Error::not_found()),
+        }
+    }
+}
+
+async fn ids(parts: &mut Parts, state: &Http) -> Result<Vec<i64>> {
+    let Path(segments) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await.map_err(|_| Error::not_found())?;
+    // An id that cannot exist is 0, which no row has: the verb answers with its own `… not found.`
+    Ok(segments.iter().map(|(_, text)| plain_id(text).unwrap_or_default()).collect())
+}
+
+fn plain_id(text: &str) -> Option<i64> {
+    let plain = !text.starts_with('0') && text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}

@@ -1,0 +1,281 @@
+//! The gate in front of every handler: credentials, rate, kind, plan, suspension, body — in the order of the rules
+//! (`security.md` section 13), first failure answers.
+
+use super::idempotency::{self, Outcome};
+use super::route::{Route, Who};
+use super::{Http, PartnerCaller, WorkspaceCaller};
+use crate::auth::{Bucket, Decision, Feature, Holder, WorkspaceKey};
+use crate::kernel::{Error, Result};
+use axum::body::{Body, Bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER};
+use http::Method;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the gate must know of a route.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    who: Who,
+    feature: Option<Feature>,
+    body_limit: usize,
+}
+
+/// The route table as the gate looks things up in it.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    http: Http,
+    rules: Arc<HashMap<&'static str, Vec<(Method, Rule)>>>,
+}
+
+/// The caller's network address, put there by the pipeline.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+impl Gate {
+    pub fn new(http: Http, routes: &[Route]) -> Self {
+        let mut rules: HashMap<&'static str, Vec<(Method, Rule)>> = HashMap::new();
+        for route in routes {
+            let rule = Rule { who: route.who, feature: route.feature, body_limit: route.body_limit };
+            rules.entry(route.path).or_default().push((route.method.clone(), rule));
+        }
+        Self { http, rules: Arc::new(rules) }
+    }
+
+    fn rule(&self, request: &Request) -> Option<Rule> {
+        let path = request.extensions().get::<MatchedPath>()?;
+        let rules = self.rules.get(path.as_str())?;
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        rules.iter().find(|(of, _)| of == method).map(|(_, rule)| *rule)
+    }
+
+    /// Who calls, and whether one more request fits the window. Requests without a valid key count against the address.
+    async fn identify(&self, who: Who, headers: &HeaderMap, address: IpAddr) -> Result<Identified> {
+        let presented = presented(headers);
+        let holder = match presented {
+            Presented::One(token) => self.http.authenticator.holder(token).await?,
+            Presented::None | Presented::Several => None,
+        };
+        let bucket = match &holder {
+            Some(Holder::Workspace(key)) => Bucket::WorkspaceKey(key.key_id),
+            Some(Holder::Partner(key)) => Bucket::PartnerKey(key.key_id),
+            None => Bucket::Address(address),
+        };
+        let decision = self.http.limiter.take(bucket).await;
+        let refusal = match (&holder, decision) {
+            (_, Some(decision)) if !decision.allowed => Some(Error::rate_limited().retry_after(decision.retry_after)),
+            (None, _) if who == Who::Partner => Some(Error::partner_unauthenticated()),
+            (None, _) => Some(Error::unauthenticated()),
+            _ => None,
+        };
+        Ok(Identified { holder, decision, refusal })
+    }
+}
+
+struct Identified {
+    holder: Option<Holder>,
+    decision: Option<Decision>,
+    refusal: Option<Error>,
+}
+
+/// Lets a request through to its handler, or answers for it.
+pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    // A method the path does not have: the router answers 405.
+    let Some(rule) = gate.rule(&request) else { return next.run(request).await };
+    if matches!(rule.who, Who::Public | Who::Provider) {
+        return match buffered(request, rule.body_limit).await {
+            Ok((request, _)) => next.run(request).await,
+            Err(error) => error.into_response(),
+        };
+    }
+    let from = address(&request);
+    let (parts, body) = request.into_parts();
+    let identified = gate.identify(rule.who, &parts.headers, from).await;
+    let request = Request::from_parts(parts, body);
+    let identified = match identified {
+        Ok(identified) => identified,
+        Err(error) => return error.into_response(),
+    };
+    let decision = identified.decision;
+    let mut response = match admit(&gate, rule, identified, request, next).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    };
+    add_rate_headers(response.headers_mut(), decision);
+    response
+}
+
+async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request, next: Next) -> Result<Response> {
+    if let Some(refusal) = identified.refusal {
+        return Err(refusal);
+    }
+    let owner = match (rule.who, &identified.holder) {
+        (Who::Workspace, Some(Holder::Workspace(key))) => {
+            check_workspace(key, rule.feature, request.headers())?;
+            format!("w:{}", key.scope.id())
+        }
+        (Who::Partner, Some(Holder::Partner(key))) if !key.is_active => return Err(Error::partner_suspended()),
+        (Who::Partner, Some(Holder::Partner(key))) => format!("p:{}", key.scope.id()),
+        _ => return Err(Error::wrong_credential()),
+    };
+    let (mut request, body) = buffered(request, rule.body_limit).await?;
+    let claim = if matches!(*request.method(), Method::GET | Method::HEAD) {
+        None
+    } else {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        match idempotency::check(&gate.http, owner, request.method(), path, request.headers(), &body).await? {
+            Outcome::None => None,
+            Outcome::Run(claim) => Some(claim),
+            Outcome::Replay(reply) => {
+                let replayed = (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+                return Ok(([replayed], reply).into_response());
+            }
+        }
+    };
+    let app = gate.http.app.clone();
+    match identified.holder {
+        Some(Holder::Workspace(key)) => {
+            // National phone numbers in a body are the workspace's country's.
+            request.extensions_mut().insert(key.country);
+            request.extensions_mut().insert(WorkspaceCaller { app, key, claim });
+        }
+        Some(Holder::Partner(key)) => {
+            request.extensions_mut().insert(PartnerCaller { app, key, claim });
+        }
+        None => return Err(Error::unauthenticated()),
+    }
+    Ok(next.run(request).await)
+}
+
+fn check_workspace(key: &WorkspaceKey, feature: Option<Feature>, headers: &HeaderMap) -> Result<()> {
+    if !key.is_active {
+        return Err(Error::account_suspended());
+    }
+    if !origin_allowed(&key.allowed_domains, headers) {
+        return Err(Error::origin_not_allowed());
+    }
+    if !key.may_use(Feature::ApiAccess) || feature.is_some_and(|feature| !key.may_use(feature)) {
+        return Err(Error::feature_not_in_plan());
+    }
+    Ok(())
+}
+
+/// Reads the whole body, within its limit and deadline.
+async fn buffered(request: Request, limit: usize) -> Result<(Request, Bytes)> {
+    let (parts, body) = request.into_parts();
+    let too_large = parts.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if too_large.is_some_and(|length| length > limit) {
+        return Err(Error::body_too_large());
+    }
+    let collected = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect()).await;
+    let bytes = match collected {
+        Err(_) => return Err(Error::malformed_request().saying("The request body did not arrive in time.")),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => return Err(Error::body_too_large()),
+        Ok(Err(_)) => return Err(Error::malformed_request()),
+        Ok(Ok(collected)) => collected.to_bytes(),
+    };
+    Ok((Request::from_parts(parts, Body::from(bytes.clone())), bytes))
+}
+
+enum Presented<'a> {
+    None,
+    One(&'a str),
+    /// Two different credentials on one request are refused.
+    Several,
+}
+
+/// The key a request presents, in whichever header. `Authorization: Bearer` and `X-Api-Key` are equal.
+fn presented(headers: &HeaderMap) -> Presented<'_> {
+    let bearer = headers.get_all(AUTHORIZATION).iter().map(|v| v.to_str().ok().and_then(bearer_token).unwrap_or_default());
+    let named = ["x-api-key", "x-partner-key"].into_iter().flat_map(|name| headers.get_all(name).iter());
+    let mut all = bearer.chain(named.map(|v| v.to_str().unwrap_or_default().trim()));
+    match all.next() {
+        None => Presented::None,
+        Some(first) if all.all(|other| other == first) => Presented::One(first),
+        Some(_) => Presented::Several,
+    }
+}
+
+fn bearer_token(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Compares host names exactly; `*.example.com` allows subdomains. Servers send neither header and pass (rule R4).
+fn origin_allowed(domains: &[String], headers: &HeaderMap) -> bool {
+    if domains.is_empty() || domains.iter().any(|domain| domain == "*") {
+        return true;
+    }
+    let Some(origin) = headers.get(ORIGIN).or_else(|| headers.get(REFERER)) else { return true };
+    let parsed = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
+    let Some(host) = parsed.as_ref().and_then(|url| url.host_str()) else { return false };
+    domains.iter().any(|domain| match domain.strip_prefix("*.") {
+        Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
+        None => host == domain,
+    })
+}
+
+fn address(request: &Request) -> IpAddr {
+    let unknown = IpAddr::from([0, 0, 0, 0]);
+    request.extensions().get::<ClientAddress>().map_or(unknown, |address| address.0)
+}
+
+fn add_rate_headers(headers: &mut HeaderMap, decision: Option<Decision>) {
+    let Some(decision) = decision else { return };
+    let numbers = [
+        ("x-ratelimit-limit", i64::from(decision.limit)),
+        ("x-ratelimit-remaining", i64::from(decision.remaining)),
+        ("x-ratelimit-reset", decision.reset),
+    ];
+    for (name, number) in numbers {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
+    }
+}
+
+/// An unknown path of the API: 404 for everybody, but it counts like any other request.
+pub async fn unknown_path(gate: Gate, request: Request) -> Response {
+    let from = address(&request);
+    let headers = request.into_parts().0.headers;
+    let identified = gate.identify(Who::Workspace, &headers, from).await;
+    let mut response = Error::not_found().into_response();
+    if let Ok(Identified { decision, .. }) = identified {
+        add_rate_headers(response.headers_mut(), decision);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(ORIGIN, HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn origins_are_compared_by_exact_host() {
+        let domains = ["example.com".to_owned(), "*.shop.example".to_owned()];
+        for (value, allowed) in [
+            ("https://example.com", true),
+            ("https://EXAMPLE.com:8443", true),
+            ("https://evil-example.com", false),
+            ("https://example.com.evil.net", false),
+            ("https://a.shop.example", true),
+            ("https://a.b.shop.example", true),
+            ("https://shop.example", false),
+            ("https://eshop.example", false),
+            ("null", false),
+        ] {
+            assert_eq!(origin_allowed(&domains, &origin(value)), allowed, "{value}");
+        }
+        assert!(origin_allowed(&domains, &HeaderMap::new()), "servers send no origin");
+        assert!(origin_allowed(&[], &origin("https://anything.example")));
+    }
+}

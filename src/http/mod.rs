@@ -1,0 +1,47 @@
+//! The face of the API: the server loop, the way of a request, extractors, the envelope, idempotency, the documents.
+//!
+//! socket → [`server`] → [`pipeline`] (request id, deadlines, panics, rendering) → router → [`gate`] (credentials, rate,
+//! kind, plan, suspension, body) → extractors → a room's handler → verb → reply.
+
+pub mod docs;
+pub mod extract;
+pub mod gate;
+pub mod health;
+pub mod idempotency;
+pub mod openapi;
+pub mod pipeline;
+pub mod reply;
+pub mod route;
+pub mod server;
+
+pub use extract::{Id, PartnerCaller, Query, Unread, Valid, WorkspaceCaller};
+pub use reply::Reply;
+pub use route::{Route, Who};
+
+use crate::app::App;
+use crate::auth::{Authenticator, Limiter};
+use crate::kernel::Result;
+use std::sync::Arc;
+
+/// What handlers and the gate share.
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub app: App,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) running: Arc<idempotency::Running>,
+}
+
+impl Http {
+    pub fn new(app: &App) -> Self {
+        Self {
+            app: app.clone(),
+            authenticator: Authenticator::new(app),
+            limiter: Arc::new(Limiter::new(app)),
+            running: Arc::default(),
+        }
+    }
+}
+
+/// What a handler answers.
+pub type Answer = Result<Reply>;

@@ -1,0 +1,166 @@
+//! What happens to every request, around the router: a request id, limits of framing, a deadline, panics turned into one
+//! 500, and errors written in the documented envelope.
+
+use super::gate::ClientAddress;
+use crate::app::App;
+use crate::kernel::{Error, Problem};
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::{Request, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+
+const HEADER_BYTES: usize = 16 * 1024;
+const URL_BYTES: usize = 8 * 1024;
+const HANDLER_DEADLINE: Duration = Duration::from_secs(30);
+/// Requests in flight; more are turned away early and cheaply. Provider hooks have a share of their own.
+const PLACES: usize = 2048;
+const HOOK_PLACES: usize = 512;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Everything around the router.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    app: App,
+    router: Router,
+    places: Arc<Semaphore>,
+    hook_places: Arc<Semaphore>,
+}
+
+impl Pipeline {
+    pub fn new(app: App, router: Router) -> Self {
+        let places = Arc::new(Semaphore::new(PLACES));
+        Self { app, router, places, hook_places: Arc::new(Semaphore::new(HOOK_PLACES)) }
+    }
+
+    pub async fn handle(&self, mut request: Request<Body>, peer: SocketAddr) -> Response {
+        let id = self.app.random.uuid().simple().to_string();
+        let address = self.client_address(peer.ip(), &request);
+        request.extensions_mut().insert(ClientAddress(address));
+        let head = (request.method().clone(), request.uri().path().to_owned());
+        let began = std::time::Instant::now();
+        let response = match self.refusal(&request) {
+            Some(error) => error.into_response(),
+            None => self.guarded(request, &head.1).await,
+        };
+        let response = finish(response, &id);
+        tracing::debug!(
+            request_id = id, method = %head.0, path = head.1, status = response.status().as_u16(),
+            micros = began.elapsed().as_micros() as u64, "request"
+        );
+        response
+    }
+
+    fn refusal(&self, request: &Request<Body>) -> Option<Error> {
+        let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let url = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+        (headers > HEADER_BYTES || url > URL_BYTES).then(Error::headers_too_large)
+    }
+
+    /// Runs the router within its share of places, its deadline, and behind a net for panics.
+    async fn guarded(&self, request: Request<Body>, path: &str) -> Response {
+        let places = if path.starts_with("/hooks/") { &self.hook_places } else { &self.places };
+        let is_health = path.starts_with("/health/");
+        let place = places.try_acquire();
+        if place.is_err() && !is_health {
+            return Error::overloaded().retry_after(1).into_response();
+        }
+        let handled = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
+        match tokio::time::timeout(HANDLER_DEADLINE, handled).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_panic)) => Error::internal("a handler panicked").into_response(),
+            Err(_) => Error::timeout().retry_after(5).into_response(),
+        }
+    }
+
+    /// The socket's address, or the first untrusted hop from the right when the peer is a configured proxy (rule Q2).
+    fn client_address(&self, peer: IpAddr, request: &Request<Body>) -> IpAddr {
+        let proxies = &self.app.config.trusted_proxies;
+        let trusted = |ip: &IpAddr| proxies.iter().any(|network| network.contains(ip));
+        if !trusted(&peer) {
+            return peer;
+        }
+        let hops = request.headers().get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok());
+        let hops: Vec<IpAddr> = hops.flat_map(|v| v.split(',')).map_while(|v| v.trim().parse().ok()).collect();
+        hops.into_iter().rev().find(|ip| !trusted(ip)).unwrap_or(peer)
+    }
+}
+
+/// An error on its way out; written only when the request id is known.
+#[derive(Clone, Debug)]
+struct Pending(Problem);
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        if self.is_ours() {
+            tracing::error!(error = %self, "request failed");
+        }
+        let problem = self.public().into_owned();
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(Pending(problem));
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    success: bool,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    code: &'a str,
+    request_id: &'a str,
+}
+
+fn finish(mut response: Response, id: &str) -> Response {
+    let pending = response.extensions_mut().remove::<Pending>();
+    // The router answers a wrong method by itself, without a body.
+    let pending = pending.or_else(|| {
+        let bare = response.status() == StatusCode::METHOD_NOT_ALLOWED && response.headers().contains_key(ALLOW);
+        bare.then(|| Pending(Error::method_not_allowed().public().into_owned()))
+    });
+    if let Some(Pending(problem)) = pending {
+        write_problem(&mut response, &problem, id);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID.clone(), id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn write_problem(response: &mut Response, problem: &Problem, id: &str) {
+    let errors = problem.errors.iter().map(|(field, messages)| (field.clone(), Value::from(messages.clone())));
+    let errors: Map<String, Value> = errors.collect();
+    let body = ErrorBody {
+        success: false,
+        message: &problem.message,
+        errors: (!errors.is_empty()).then_some(errors),
+        retry_after: problem.retry_after.filter(|_| problem.status == 429),
+        code: problem.code,
+        request_id: id,
+    };
+    let text = serde_json::to_string(&body).unwrap_or_default();
+    *response.body_mut() = Body::from(text);
+    let headers = response.headers_mut();
+    headers.remove(http::header::CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}

@@ -1,0 +1,185 @@
+//! The route table: what a route is called, who may call it, what it takes and answers. A route that is not in it is not
+//! mounted; the OpenAPI document and the test that tries every route with every caller are made from it.
+
+use super::Http;
+use crate::auth::Feature;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::Method;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A workspace key.
+    Workspace,
+    /// A partner key.
+    Partner,
+    /// A messaging provider, proved by its signature or secret.
+    Provider,
+    /// Anybody.
+    Public,
+}
+
+/// What comes back on success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `data` is one object.
+    One,
+    /// `data` is an array, without `meta`.
+    All,
+    /// `data` is an array, with `meta`.
+    Page,
+    /// Data with a page inside: `meta` beside it.
+    PageInside,
+    /// `success` and `message` only.
+    Message,
+    /// 204.
+    Nothing,
+    /// Not the envelope: the schema is the whole body.
+    Plain,
+}
+
+/// One query parameter, for the document.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub kind: &'static str,
+    pub description: &'static str,
+}
+
+/// A schema with its name and those it refers to.
+pub type NamedSchema = (String, RefOr<Schema>);
+
+/// One row of the table.
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub who: Who,
+    pub feature: Option<Feature>,
+    /// Largest body in bytes.
+    pub body_limit: usize,
+    pub operation: &'static str,
+    pub tag: &'static str,
+    pub summary: &'static str,
+    pub description: &'static str,
+    pub parameters: Vec<Parameter>,
+    pub request: Option<NamedSchema>,
+    pub request_example: Option<serde_json::Value>,
+    pub status: u16,
+    pub shape: Shape,
+    pub response: Option<NamedSchema>,
+    pub message: Option<&'static str>,
+    /// Further problems it can answer, beside those that follow from the row itself.
+    pub problems: Vec<u16>,
+    pub schemas: Vec<NamedSchema>,
+    handler: MethodRouter<Http>,
+}
+
+const MIB: usize = 1024 * 1024;
+
+impl Route {
+    /// `operation` is the handler's name, and the operation's id in the document.
+    pub fn new<H, T>(method: Method, path: &'static str, who: Who, operation: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Http>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        Self {
+            method,
+            path,
+            who,
+            feature: None,
+            body_limit: MIB,
+            operation,
+            tag: "",
+            summary: "",
+            description: "",
+            parameters: Vec::new(),
+            request: None,
+            request_example: None,
+            status: 200,
+            shape: Shape::Plain,
+            response: None,
+            message: None,
+            problems: Vec::new(),
+            schemas: Vec::new(),
+            handler: on(filter, handler),
+        }
+    }
+
+    pub fn needs(mut self, feature: Feature) -> Self {
+        self.feature = Some(feature);
+        self
+    }
+
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    pub fn doc(mut self, tag: &'static str, summary: &'static str, description: &'static str) -> Self {
+        (self.tag, self.summary, self.description) = (tag, summary, description);
+        self
+    }
+
+    pub fn query(mut self, name: &'static str, kind: &'static str, description: &'static str) -> Self {
+        self.parameters.push(Parameter { name, kind, description });
+        self
+    }
+
+    /// The two parameters of every list.
+    pub fn paged(self, default: &'static str) -> Self {
+        self.query("page", "integer", "Page number (default 1).").query("per_page", "integer", default)
+    }
+
+    pub fn takes<T: ToSchema>(mut self, example: serde_json::Value) -> Self {
+        self.request = Some(self.collect::<T>());
+        self.request_example = Some(example);
+        self
+    }
+
+    pub fn answers<T: ToSchema>(mut self, status: u16, shape: Shape) -> Self {
+        (self.status, self.shape) = (status, shape);
+        self.response = Some(self.collect::<T>());
+        self
+    }
+
+    pub fn answers_nothing(mut self) -> Self {
+        (self.status, self.shape) = (204, Shape::Nothing);
+        self
+    }
+
+    pub fn saying(mut self, message: &'static str) -> Self {
+        self.message = Some(message);
+        self
+    }
+
+    pub fn may_fail(mut self, statuses: &[u16]) -> Self {
+        self.problems.extend_from_slice(statuses);
+        self
+    }
+
+    /// Whether the path names something by id.
+    pub fn has_id(&self) -> bool {
+        self.path.contains('{')
+    }
+
+    pub fn writes(&self) -> bool {
+        !matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// Puts the route into a router. Without a row in the table there is no route.
+    pub fn mount(self, router: axum::Router<Http>) -> axum::Router<Http> {
+        router.route(self.path, self.handler)
+    }
+
+    fn collect<T: ToSchema>(&mut self) -> NamedSchema {
+        T::schemas(&mut self.schemas);
+        let named = (T::name().into_owned(), T::schema());
+        self.schemas.push(named.clone());
+        named
+    }
+}

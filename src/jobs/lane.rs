@@ -1,0 +1,296 @@
+//! Working through one leased lane: fetch, load, perform side by side, settle in batches, give back.
+
+use super::{Job, Lane, store};
+use crate::app::{App, Unit};
+use crate::kernel::{Error, Instant, Result};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// A kind of background work. Every step is safe to repeat.
+pub trait Kind: Send + Sync + 'static {
+    const NAME: &'static str;
+    /// How many jobs of a lane run side by side.
+    const CONCURRENCY: usize;
+    /// Whether a failing job holds back the later ones of its group.
+    const STRICT: bool;
+    /// What all jobs of a lane share: the endpoint, the channel.
+    type Shared: Send + Sync + 'static;
+    /// What one job works on.
+    type Item: Send + 'static;
+    /// What came of it.
+    type Done: Send + 'static;
+
+    fn open(&self, app: &App, lane: &Lane) -> impl Future<Output = Result<Opened<Self::Shared>>> + Send;
+
+    /// Loads the jobs' items, in one query; `None` where there is nothing left to do.
+    fn load(
+        &self,
+        app: &App,
+        shared: &Self::Shared,
+        jobs: &[Job],
+    ) -> impl Future<Output = Result<Vec<Option<Self::Item>>>> + Send;
+
+    /// Does the slow part, outside of any transaction.
+    fn perform(
+        &self,
+        app: &App,
+        shared: &Self::Shared,
+        job: Job,
+        item: Self::Item,
+    ) -> impl Future<Output = Self::Done> + Send;
+
+    /// Records what came of a batch, in the transaction that acknowledges it; one verdict per job, in order.
+    fn settle(
+        &self,
+        unit: &mut Unit,
+        shared: &Self::Shared,
+        done: &mut Vec<(Job, Self::Done)>,
+    ) -> impl Future<Output = Result<Vec<Verdict>>> + Send;
+}
+
+/// What `open` found.
+pub enum Opened<T> {
+    Ready(T),
+    /// Nobody wants these jobs any more.
+    Gone,
+    /// The lane sleeps until then: its workspace is suspended, its endpoint is off.
+    Later(Instant),
+}
+
+/// What becomes of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Done,
+    Retry(Instant),
+    /// Retry, and nothing else of this lane before then.
+    Pause(Instant),
+    /// Done, but nothing else of this lane before then.
+    Stop(Instant),
+    /// Not tried: the job stays due as it was, but nothing of this lane runs before then.
+    Sleep(Instant),
+}
+
+/// A lane steps aside after this long, so that others get their turn.
+const TURN: Duration = Duration::from_secs(5);
+/// How often a busy lane looks for jobs that came meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const SETTLE_AGAIN: Duration = Duration::from_millis(500);
+const SETTLE_TRIES: usize = 20;
+
+pub(super) struct Runner<K: Kind> {
+    kind: Arc<K>,
+    app: App,
+    node: i64,
+    lane: Lane,
+    /// Fetched and not yet acknowledged.
+    held: HashSet<i64>,
+    /// Loaded, waiting for a free place or for their group.
+    waiting: VecDeque<(Job, K::Item)>,
+    busy_groups: HashSet<i64>,
+    running: JoinSet<(Job, Option<K::Done>)>,
+    finished: Vec<(Job, K::Done)>,
+    /// Jobs without an item, or whose perform panicked.
+    dropped: Vec<(Job, Verdict)>,
+    not_before: Instant,
+}
+
+impl<K: Kind> Runner<K> {
+    pub(super) fn new(kind: Arc<K>, app: App, node: i64, lane: Lane) -> Self {
+        Self {
+            kind,
+            app,
+            node,
+            lane,
+            held: HashSet::new(),
+            waiting: VecDeque::new(),
+            busy_groups: HashSet::new(),
+            running: JoinSet::new(),
+            finished: Vec::new(),
+            dropped: Vec::new(),
+            not_before: Instant::from_micros(0),
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<()> {
+        match self.kind.open(&self.app, &self.lane).await? {
+            Opened::Ready(shared) => self.work(Arc::new(shared)).await?,
+            Opened::Gone => return self.clear().await,
+            Opened::Later(then) => self.not_before = then,
+        }
+        self.release().await
+    }
+
+    async fn work(&mut self, shared: Arc<K::Shared>) -> Result<()> {
+        let began = std::time::Instant::now();
+        let mut fetch = true;
+        loop {
+            let in_turn = began.elapsed() < TURN && !self.app.is_stopping() && self.not_before.micros() == 0;
+            if fetch && in_turn && self.waiting.len() < K::CONCURRENCY {
+                self.fetch(&shared).await?;
+            }
+            if in_turn {
+                self.start(&shared);
+            }
+            if self.running.is_empty() && self.finished.is_empty() && self.dropped.is_empty() {
+                return Ok(());
+            }
+            fetch = self.collect().await;
+            // Places that came free are taken before the outcomes are written, so that nobody waits for the disk. A strict
+            // kind has nothing waiting whose group is not settled.
+            if in_turn {
+                self.start(&shared);
+            }
+            if !self.finished.is_empty() || !self.dropped.is_empty() {
+                self.settle(&shared).await?;
+                fetch = true;
+            }
+        }
+    }
+
+    /// Brings jobs that are due and not held yet.
+    async fn fetch(&mut self, shared: &Arc<K::Shared>) -> Result<()> {
+        // A strict kind may record its intent in `load`, so only what starts at once is loaded: one job of each group,
+        // as many as there are places.
+        let free = K::CONCURRENCY.saturating_sub(self.running.len());
+        let room = if K::STRICT { free } else { K::CONCURRENCY * 2 };
+        let limit = i64::try_from(room + self.held.len()).unwrap_or(i64::MAX);
+        let now = self.app.now();
+        let mut jobs = if K::STRICT {
+            store::all_workspaces_due_heads(&self.app.db, self.lane.id, now, limit).await?
+        } else {
+            store::all_workspaces_due(&self.app.db, self.lane.id, now, limit).await?
+        };
+        jobs.retain(|job| !self.held.contains(&job.id));
+        jobs.truncate(room);
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let items = self.kind.load(&self.app, shared, &jobs).await?;
+        for (job, item) in jobs.into_iter().zip(items) {
+            self.held.insert(job.id);
+            match item {
+                Some(item) => self.waiting.push_back((job, item)),
+                None => self.dropped.push((job, Verdict::Done)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what may run now: one job of a group at a time, in order.
+    fn start(&mut self, shared: &Arc<K::Shared>) {
+        let mut index = 0;
+        while index < self.waiting.len() && self.running.len() < K::CONCURRENCY {
+            if self.busy_groups.contains(&self.waiting[index].0.group) {
+                index += 1;
+                continue;
+            }
+            if let Some((job, item)) = self.waiting.remove(index) {
+                self.busy_groups.insert(job.group);
+                self.spawn(job, item, shared.clone());
+            }
+        }
+    }
+
+    fn spawn(&mut self, job: Job, item: K::Item, shared: Arc<K::Shared>) {
+        let (kind, app) = (self.kind.clone(), self.app.clone());
+        let work = tokio::spawn(async move { kind.perform(&app, &shared, job, item).await });
+        // A panic is a failure of this job, not of its neighbours.
+        self.running.spawn(async move { (job, work.await.ok()) });
+    }
+
+    /// Waits for something to finish and takes all that has; false if it was only time to look for new jobs.
+    async fn collect(&mut self) -> bool {
+        if self.running.is_empty() {
+            return true;
+        }
+        let first = tokio::time::timeout(LOOK_AGAIN, self.running.join_next()).await;
+        let mut next = first.ok().flatten();
+        while let Some(result) = next {
+            if let Ok((job, done)) = result {
+                self.busy_groups.remove(&job.group);
+                match done {
+                    Some(done) => self.finished.push((job, done)),
+                    None => self.dropped.push((job, Verdict::Retry(self.app.now().after(Duration::from_secs(60))))),
+                }
+            }
+            next = self.running.try_join_next();
+        }
+        true
+    }
+
+    /// Records and acknowledges in one transaction. During an outage of the database the outcomes are kept and tried
+    /// again: what was done must not be done twice.
+    async fn settle(&mut self, shared: &K::Shared) -> Result<()> {
+        for attempt in 1.. {
+            match self.settle_once(shared).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_ours() && attempt < SETTLE_TRIES => {
+                    tracing::warn!(%error, kind = K::NAME, "recording outcomes failed; trying again");
+                    tokio::time::sleep(SETTLE_AGAIN).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_once(&mut self, shared: &K::Shared) -> Result<()> {
+        let mut unit = self.app.begin().await?;
+        if !store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? {
+            return Err(Error::conflict().saying("the lease was lost"));
+        }
+        // One order on every node, so that two settlements never wait for each other in a circle.
+        self.finished.sort_by_key(|(job, _)| job.id);
+        let verdicts = self.kind.settle(&mut unit, shared, &mut self.finished).await?;
+        let settled = self.finished.iter().map(|(job, _)| *job).zip(verdicts);
+        let all: Vec<_> = settled.chain(self.dropped.iter().copied()).collect();
+        acknowledge(&mut unit, &all).await?;
+        unit.commit().await?;
+        for (job, verdict) in all {
+            self.held.remove(&job.id);
+            if let Verdict::Pause(then) | Verdict::Stop(then) | Verdict::Sleep(then) = verdict {
+                self.not_before = self.not_before.max(then);
+            }
+        }
+        self.finished.clear();
+        self.dropped.clear();
+        Ok(())
+    }
+
+    async fn clear(self) -> Result<()> {
+        let mut unit = self.app.begin().await?;
+        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? {
+            store::all_workspaces_clear(&mut unit.tx, self.lane.id).await?;
+            let now = unit.now();
+            store::all_workspaces_release(&mut unit.tx, self.lane.id, false, Instant::from_micros(0), now).await?;
+        }
+        unit.commit().await
+    }
+
+    async fn release(self) -> Result<()> {
+        let mut unit = self.app.begin().await?;
+        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? {
+            let now = unit.now();
+            store::all_workspaces_release(&mut unit.tx, self.lane.id, K::STRICT, self.not_before, now).await?;
+        }
+        unit.commit().await
+    }
+}
+
+async fn acknowledge(unit: &mut Unit, verdicts: &[(Job, Verdict)]) -> Result<()> {
+    let mut done = Vec::new();
+    let mut again = HashMap::new();
+    for (job, verdict) in verdicts {
+        match verdict {
+            Verdict::Done | Verdict::Stop(_) => done.push(job.id),
+            Verdict::Retry(then) | Verdict::Pause(then) => drop(again.insert(job.id, *then)),
+            Verdict::Sleep(_) => {}
+        }
+    }
+    let again: Vec<_> = again.into_iter().collect();
+    store::all_workspaces_delete(&mut unit.tx, &done).await?;
+    Ok(store::all_workspaces_retry(&mut unit.tx, &again).await?)
+}

@@ -1,0 +1,86 @@
+//! Background work that survives everything: rows in the caller's transaction, leased by lane, acknowledged in batches.
+//!
+//! A *lane* holds the jobs of one endpoint or channel. Workers lease lanes, so a lane that is down sleeps as one row,
+//! lanes take turns, and within a lane a *group* (a contact) keeps its order. A lease is good while its node's
+//! heartbeat is fresh by the database's clock; every lease has a new fencing number, and acknowledgements name it.
+//! Tables: `job_lane`, `job`, `node`.
+
+mod lane;
+mod node;
+mod store;
+mod worker;
+
+pub use lane::{Kind, Opened, Verdict};
+pub use worker::Workers;
+
+use crate::app::Unit;
+use crate::auth::WorkspaceScope;
+use crate::kernel::{Instant, Result};
+use std::time::Duration;
+
+/// Which lane a job stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneKey {
+    pub kind: &'static str,
+    pub key: i64,
+    /// None: the installation's own work.
+    pub workspace: Option<WorkspaceScope>,
+}
+
+/// A job to queue.
+#[derive(Clone, Copy, Debug)]
+pub struct NewJob {
+    /// What it is about: jobs carry ids, not copies.
+    pub subject: i64,
+    /// Jobs of one group keep their order.
+    pub group: i64,
+}
+
+/// A leased lane.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    pub id: i64,
+    pub workspace_id: Option<i64>,
+    pub kind: String,
+    pub key: i64,
+    pub fence: i64,
+}
+
+skylight_db::from_row!(Lane { id, workspace_id, kind, key, fence });
+
+/// A job of a leased lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    pub id: i64,
+    pub subject: i64,
+    pub group: i64,
+    /// How often it was tried before.
+    pub attempt: i64,
+}
+
+skylight_db::from_row!(Job { id, subject, group, attempt });
+
+/// Queues jobs that are due at once.
+pub async fn enqueue(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<()> {
+    let now = unit.now();
+    enqueue_at(unit, lane, jobs, now).await
+}
+
+/// Queues jobs that are due at a moment.
+pub async fn enqueue_at(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob], due: Instant) -> Result<()> {
+    let lane_id = store::open_lane(&mut unit.tx, &lane, due).await?;
+    store::insert(&mut unit.tx, lane_id, lane.workspace, jobs, due).await?;
+    unit.queued_job();
+    Ok(())
+}
+
+/// Other nodes may believe for this long that a workspace is still suspended.
+const OTHERS_KNOW: Duration = Duration::from_secs(1);
+
+/// Wakes every lane of a workspace that was put to sleep while it was suspended.
+pub async fn wake_workspace(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
+    let then = unit.now().after(OTHERS_KNOW);
+    store::wake(&mut unit.tx, scope, then).await?;
+    unit.queued_job();
+    Ok(())
+}

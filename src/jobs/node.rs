@@ -1,0 +1,61 @@
+//! This process among the others: a row whose heartbeat keeps its leases good.
+
+use super::store;
+use crate::app::App;
+use crate::kernel::{Error, Result};
+use std::fs::File;
+use std::time::Duration;
+
+/// A node that was not seen for this long (in microseconds, by the database's clock) holds no lease.
+pub(super) const FRESH: i64 = 10_000_000;
+const BEAT: Duration = Duration::from_secs(2);
+
+/// Membership of this process. On the embedded database there is one serving process, so older ones are dead.
+#[derive(Debug)]
+pub struct Node {
+    pub id: i64,
+    /// Held for the life of the process: a second server on the same file must not start.
+    _lock: Option<File>,
+}
+
+impl Node {
+    pub async fn join(app: &App) -> Result<Self> {
+        let lock = app.db.file().map(lock_beside).transpose()?;
+        let mut unit = app.begin().await?;
+        let id = store::all_workspaces_new_node(&mut unit.tx, lock.is_some()).await?;
+        unit.commit().await?;
+        Ok(Self { id, _lock: lock })
+    }
+
+    /// Beats for as long as it is polled: to the end of the last lane, not only until the server is told to stop.
+    pub async fn beat(&self, app: &App) {
+        loop {
+            if let Err(error) = self.beat_once(app).await {
+                tracing::warn!(%error, "heartbeat failed");
+            }
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+
+    async fn beat_once(&self, app: &App) -> Result<()> {
+        let mut unit = app.begin().await?;
+        store::all_workspaces_beat(&mut unit.tx, self.id).await?;
+        unit.commit().await
+    }
+
+    /// Gives back every lease, so that others go on at once.
+    pub async fn leave(&self, app: &App) -> Result<()> {
+        let mut unit = app.begin().await?;
+        store::all_workspaces_leave(&mut unit.tx, self.id).await?;
+        unit.commit().await
+    }
+}
+
+fn lock_beside(database: &std::path::Path) -> Result<File> {
+    let path = database.with_extension("lock");
+    let file = File::create(&path).map_err(Error::internal)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(Error::internal(format!("another server is running on {}", database.display()))),
+    }
+}

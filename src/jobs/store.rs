@@ -1,0 +1,177 @@
+//! All SQL of `job_lane`, `job` and `node`.
+
+use super::{Job, Lane, LaneKey, NewJob};
+use crate::auth::WorkspaceScope;
+use crate::kernel::Instant;
+use skylight_db::{Db, Param, Read, Result, Tx, args, list, placeholders};
+
+/// Finds or makes the lane and makes it due. The row stays locked until the caller's commit, so that a worker that is
+/// releasing the lane sees the new jobs.
+pub async fn open_lane(tx: &mut Tx, lane: &LaneKey, due: Instant) -> Result<i64> {
+    tx.one(
+        "INSERT INTO job_lane (workspace_id, kind, key, due_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (kind, key) DO UPDATE SET due_at =
+             CASE WHEN job_lane.not_before > excluded.due_at THEN job_lane.not_before
+                  WHEN job_lane.due_at IS NULL OR job_lane.due_at > excluded.due_at THEN excluded.due_at
+                  ELSE job_lane.due_at END
+         RETURNING id",
+        args![lane.workspace, lane.kind, lane.key, due],
+    )
+    .await
+}
+
+pub async fn insert(
+    tx: &mut Tx,
+    lane_id: i64,
+    scope: Option<WorkspaceScope>,
+    jobs: &[NewJob],
+    due: Instant,
+) -> Result<()> {
+    let lists: Vec<_> =
+        jobs.iter().map(|job| list![&lane_id, &scope, &job.subject, &job.group, &due]).collect();
+    tx.exec_many(
+        "INSERT INTO job (lane_id, workspace_id, subject_id, group_id, run_at) VALUES ($1, $2, $3, $4, $5)",
+        &lists,
+    )
+    .await
+    .map(|_| ())
+}
+
+pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, now: Instant) -> Result<()> {
+    tx.exec(
+        "UPDATE job_lane SET not_before = 0, due_at = $2 WHERE workspace_id = $1 AND due_at IS NOT NULL",
+        args![scope, now],
+    )
+    .await
+    .map(|_| ())
+}
+
+const CLAIMABLE: &str = "due_at IS NOT NULL AND due_at <= $1 AND not_before <= $1
+     AND (leased_by IS NULL OR leased_by NOT IN (SELECT id FROM node WHERE seen_at > now_micros() - $2))";
+
+/// Whether a lane could be leased; read without the writer.
+pub async fn all_workspaces_any_due(db: &Db, now: Instant, fresh: i64, kinds: &[&str]) -> Result<bool> {
+    let names = placeholders(3, kinds.len());
+    let sql = format!("SELECT id FROM job_lane WHERE {CLAIMABLE} AND kind IN ({names}) LIMIT 1");
+    let values: Vec<_> = [now.value(), fresh.value()].into_iter().chain(kinds.iter().map(|k| k.value())).collect();
+    Ok(db.opt::<i64>(&sql, &values).await?.is_some())
+}
+
+/// Leases due lanes to a node, those that have waited longest first.
+pub async fn all_workspaces_claim(
+    tx: &mut Tx,
+    skip_locked: &str,
+    node: i64,
+    now: Instant,
+    fresh: i64,
+    kinds: &[&str],
+    limit: i64,
+) -> Result<Vec<Lane>> {
+    let names = placeholders(5, kinds.len());
+    let sql = format!(
+        "UPDATE job_lane SET leased_by = $3, fence = fence + 1
+         WHERE id IN (SELECT id FROM job_lane WHERE {CLAIMABLE} AND kind IN ({names})
+                      ORDER BY due_at, id LIMIT $4 {skip_locked})
+         RETURNING id, workspace_id, kind, key, fence"
+    );
+    let fixed = [now.value(), fresh.value(), node.value(), limit.value()];
+    let values: Vec<_> = fixed.into_iter().chain(kinds.iter().map(|k| k.value())).collect();
+    tx.all(&sql, &values).await
+}
+
+/// Due jobs of a leased lane, the longest waiting first.
+pub async fn all_workspaces_due(db: &Db, lane: i64, now: Instant, limit: i64) -> Result<Vec<Job>> {
+    db.all(
+        "SELECT id, subject_id, group_id, attempt FROM job
+         WHERE lane_id = $1 AND run_at <= $2 ORDER BY run_at, id LIMIT $3",
+        args![lane, now, limit],
+    )
+    .await
+}
+
+/// Likewise, but only the first job of each group: a later one must wait until that is settled.
+pub async fn all_workspaces_due_heads(db: &Db, lane: i64, now: Instant, limit: i64) -> Result<Vec<Job>> {
+    db.all(
+        "SELECT id, subject_id, group_id, attempt FROM job
+         WHERE lane_id = $1 AND run_at <= $2
+           AND NOT EXISTS (SELECT 1 FROM job AS earlier WHERE earlier.lane_id = job.lane_id
+                           AND earlier.group_id = job.group_id AND earlier.id < job.id)
+         ORDER BY run_at, id LIMIT $3",
+        args![lane, now, limit],
+    )
+    .await
+}
+
+/// Whether the lease still holds; locks the lane's row until the commit.
+pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64) -> Result<bool> {
+    let held = tx
+        .exec(
+            "UPDATE job_lane SET leased_by = $3 WHERE id = $1 AND fence = $2 AND leased_by = $3",
+            args![lane.id, lane.fence, node],
+        )
+        .await?;
+    Ok(held == 1)
+}
+
+pub async fn all_workspaces_delete(tx: &mut Tx, jobs: &[i64]) -> Result<()> {
+    let lists: Vec<_> = jobs.iter().map(|id| list![id]).collect();
+    tx.exec_many("DELETE FROM job WHERE id = $1", &lists).await.map(|_| ())
+}
+
+pub async fn all_workspaces_retry(tx: &mut Tx, jobs: &[(i64, Instant)]) -> Result<()> {
+    let lists: Vec<_> = jobs.iter().map(|(id, at)| list![id, at]).collect();
+    tx.exec_many("UPDATE job SET run_at = $2, attempt = attempt + 1 WHERE id = $1", &lists).await.map(|_| ())
+}
+
+pub async fn all_workspaces_clear(tx: &mut Tx, lane: i64) -> Result<()> {
+    tx.exec("DELETE FROM job WHERE lane_id = $1", args![lane]).await.map(|_| ())
+}
+
+/// Gives the lane back, due when its first job is due but never before those that wait already, nor before its pause
+/// ends: lanes that sleep cost those who look for work nothing.
+pub async fn all_workspaces_release(
+    tx: &mut Tx,
+    lane: i64,
+    heads_only: bool,
+    not_before: Instant,
+    now: Instant,
+) -> Result<()> {
+    let first = if heads_only {
+        "SELECT MIN(run_at) AS at FROM job WHERE lane_id = $1
+           AND NOT EXISTS (SELECT 1 FROM job AS earlier WHERE earlier.lane_id = job.lane_id
+                           AND earlier.group_id = job.group_id AND earlier.id < job.id)"
+    } else {
+        "SELECT MIN(run_at) AS at FROM job WHERE lane_id = $1"
+    };
+    let sql = format!(
+        "UPDATE job_lane SET leased_by = NULL, not_before = $2,
+             due_at = (SELECT CASE WHEN due.at < $3 THEN $3 ELSE due.at END FROM ({first}) AS due)
+         WHERE id = $1"
+    );
+    tx.exec(&sql, args![lane, not_before, now.max(not_before)]).await.map(|_| ())
+}
+
+pub async fn all_workspaces_new_node(tx: &mut Tx, alone: bool) -> Result<i64> {
+    if alone {
+        tx.exec("DELETE FROM node", args![]).await?;
+    }
+    tx.one("INSERT INTO node (seen_at) VALUES (now_micros()) RETURNING id", args![]).await
+}
+
+/// Says that the node lives, also when it was given up meanwhile (a machine that slept): its leases are void then, but
+/// those it takes from now on must count.
+pub async fn all_workspaces_beat(tx: &mut Tx, node: i64) -> Result<()> {
+    tx.exec("DELETE FROM node WHERE seen_at < now_micros() - 3600000000 AND id <> $1", args![node]).await?;
+    tx.exec(
+        "INSERT INTO node (id, seen_at) VALUES ($1, now_micros())
+         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+        args![node],
+    )
+    .await
+    .map(|_| ())
+}
+
+pub async fn all_workspaces_leave(tx: &mut Tx, node: i64) -> Result<()> {
+    tx.exec("UPDATE job_lane SET leased_by = NULL WHERE leased_by = $1", args![node]).await?;
+    tx.exec("DELETE FROM node WHERE id = $1", args![node]).await.map(|_| ())
+}

@@ -1,0 +1,66 @@
+//! Paging: `page` and `per_page` in, four documented keys out.
+
+use super::{Fields, Input};
+use serde::Serialize;
+
+/// Which part of a list is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub number: i64,
+    pub size: i64,
+}
+
+impl Page {
+    /// Reads the query: above the maximum is clamped, below one or not a number is a fault.
+    pub fn read(query: &mut Fields<'_>, default: i64, max: i64) -> Self {
+        let number = query.at("page").integer_between(1, i64::MAX / 1_000).unwrap_or(1);
+        let size = query.at("per_page").integer_between(1, i64::MAX).unwrap_or(default).min(max);
+        Self { number, size }
+    }
+
+    pub fn offset(self) -> i64 {
+        (self.number - 1) * self.size
+    }
+}
+
+/// The usual page of a list: 15, at most 100.
+#[derive(Clone, Copy, Debug)]
+pub struct PageOf15(pub Page);
+
+impl Input for PageOf15 {
+    fn read(query: &mut Fields<'_>) -> Option<Self> {
+        Some(Self(Page::read(query, 15, 100)))
+    }
+}
+
+/// One page of a list, and how many rows the whole list has.
+#[derive(Debug)]
+pub struct Listing<T> {
+    pub items: Vec<T>,
+    pub total: i64,
+    pub page: Page,
+}
+
+/// The documented `meta`: exactly these four keys.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Meta {
+    #[schema(example = 1)]
+    pub current_page: i64,
+    #[schema(example = 4)]
+    pub last_page: i64,
+    #[schema(example = 15)]
+    pub per_page: i64,
+    #[schema(example = 52)]
+    pub total: i64,
+}
+
+impl<T> Listing<T> {
+    pub fn meta(&self) -> Meta {
+        let Page { number, size } = self.page;
+        Meta { current_page: number, last_page: ((self.total + size - 1) / size).max(1), per_page: size, total: self.total }
+    }
+
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Listing<U> {
+        Listing { items: self.items.into_iter().map(convert).collect(), total: self.total, page: self.page }
+    }
+}

@@ -1,0 +1,35 @@
+//! Skylight: a customer-messaging platform in one binary. This is the map of the house; `ARCHITECTURE.md` tells why.
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | ground | [`kernel`] values, [`config`], [`app`] what a verb may use, [`migrations`] |
+//! | 1 | [`events`] the log, [`jobs`] durable queue, [`auth`] credentials to callers |
+//! | 2 | [`plans`], [`partners`], [`workspaces`], [`team`] |
+//! | 3 | [`contacts`] |
+//! | 4 | [`channels`], [`conversations`] |
+//! | readers | [`webhooks`], [`usage`] |
+//! | faces | [`http`], [`demo`], [`cli`] |
+//!
+//! A room imports from floors below it. Rules stand in a room's `mod.rs` as plain functions ("verbs"), SQL in its
+//! `store.rs`, routes in its `api.rs`, background work in its `jobs.rs`. `tests/tidy.rs` keeps this.
+
+pub mod app;
+pub mod auth;
+pub mod channels;
+pub mod cli;
+pub mod config;
+pub mod contacts;
+pub mod conversations;
+pub mod demo;
+pub mod events;
+pub mod http;
+pub mod jobs;
+pub mod kernel;
+pub mod migrations;
+pub mod partners;
+pub mod plans;
+pub mod routes;
+pub mod team;
+pub mod usage;
+pub mod webhooks;
+pub mod workspaces;

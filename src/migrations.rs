@@ -1,0 +1,24 @@
+//! The schema, in the order it grew. A released file never changes.
+
+use skylight_db::Migration;
+
+macro_rules! migrations {
+    ($($name:literal),+ $(,)?) => {
+        pub const ALL: &[Migration] = &[$(
+            Migration { name: $name, sql: include_str!(concat!("../migrations/", $name, ".sql")) }
+        ),+];
+    };
+}
+
+migrations![
+    "0001_ground",
+    "0002_partners",
+    "0003_plans",
+    "0004_workspaces",
+    "0005_events",
+    "0006_jobs",
+    "0007_contacts",
+    "0008_channels",
+    "0009_conversations",
+    "0010_webhooks",
+];

@@ -1,0 +1,156 @@
+//! Resellers and agencies: their account, their seats. Made and managed by the operator; what they do with it is the
+//! partner API. Table: `partner`.
+
+pub mod api;
+mod store;
+
+use crate::app::Unit;
+use crate::auth::PartnerScope;
+use crate::kernel::{Email, Error, Instant, Result, slug};
+use serde::Serialize;
+use skylight_db::Read;
+use utoipa::ToSchema;
+
+/// What a partner may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartnerPlan {
+    Agency,
+    Enterprise,
+}
+
+impl PartnerPlan {
+    pub const WORDS: &[(&str, Self)] = &[("agency", Self::Agency), ("enterprise", Self::Enterprise)];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agency => "agency",
+            Self::Enterprise => "enterprise",
+        }
+    }
+
+    pub fn seats(self) -> i64 {
+        match self {
+            Self::Agency => 50,
+            Self::Enterprise => 500,
+        }
+    }
+}
+
+/// A partner as its own profile shows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Partner {
+    #[schema(example = 7)]
+    pub id: i64,
+    #[schema(example = "Rawabi Digital")]
+    pub company_name: String,
+    #[schema(example = "rawabi-digital")]
+    pub slug: String,
+    #[schema(example = "api@rawabidigital.sa")]
+    pub email: String,
+    #[schema(example = "agency")]
+    pub plan: String,
+    #[schema(example = "active")]
+    pub status: String,
+    pub client_seats: Seats,
+    pub branding: Branding,
+    pub created_at: Instant,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Seats {
+    /// Active client workspaces.
+    #[schema(example = 14)]
+    pub used: i64,
+    #[schema(example = 50)]
+    pub max: i64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Branding {
+    pub logo_url: Option<String>,
+    #[schema(example = "#1a73e8")]
+    pub primary_color: Option<String>,
+    pub custom_domain: Option<String>,
+}
+
+/// A partner just made.
+#[derive(Debug)]
+pub struct NewPartner {
+    pub scope: PartnerScope,
+    /// Its id in the second partner API.
+    pub public_id: String,
+}
+
+/// Makes a partner. Only the operator does.
+pub async fn create(unit: &mut Unit, company_name: &str, email: &Email, plan: PartnerPlan) -> Result<NewPartner> {
+    let public_id = format!("{}PA", unit.app().random.alphanumeric(8));
+    let base = slug::words(company_name, "partner");
+    let now = unit.now();
+    for attempt in 1..=20 {
+        let slug = if attempt == 1 { base.clone() } else { slug::with_suffix(company_name, &*unit.app().random) };
+        let id = store::insert(&mut unit.tx, &public_id, company_name, &slug, email, plan, now).await?;
+        if let Some(id) = id {
+            return Ok(NewPartner { scope: PartnerScope::named_by_operator(id), public_id });
+        }
+    }
+    Err(Error::internal("no free slug was found"))
+}
+
+/// Whether there is any partner yet.
+pub async fn any(read: impl Read) -> Result<bool> {
+    Ok(store::any(read).await?)
+}
+
+pub async fn profile(read: impl Read, scope: PartnerScope) -> Result<Partner> {
+    let row = store::find(read, scope).await?.ok_or_else(|| Error::no_such("Partner"))?;
+    Ok(row.into())
+}
+
+/// Takes a seat for a client that becomes active; one conditional statement decides the race for the last one.
+pub async fn take_seat(unit: &mut Unit, scope: PartnerScope) -> Result<()> {
+    if store::take_seat(&mut unit.tx, scope).await? { Ok(()) } else { Err(Error::seat_limit_reached()) }
+}
+
+pub async fn give_back_seat(unit: &mut Unit, scope: PartnerScope) -> Result<()> {
+    Ok(store::give_back_seat(&mut unit.tx, scope).await?)
+}
+
+/// Suspends or reactivates a partner: its keys, and those of its clients, are refused within a second.
+pub async fn set_active(unit: &mut Unit, scope: PartnerScope, active: bool) -> Result<()> {
+    let status = if active { "active" } else { "suspended" };
+    found(store::set_status(&mut unit.tx, scope, status).await?)?;
+    unit.changed();
+    Ok(())
+}
+
+/// Changes what the operator may change.
+pub async fn set(unit: &mut Unit, scope: PartnerScope, seats: Option<i64>, plan: Option<PartnerPlan>) -> Result<()> {
+    let seats = seats.or(plan.map(PartnerPlan::seats));
+    found(store::set(&mut unit.tx, scope, seats, plan.map(PartnerPlan::word)).await?)?;
+    unit.changed();
+    Ok(())
+}
+
+fn found(changed: bool) -> Result<()> {
+    if changed { Ok(()) } else { Err(Error::no_such("Partner")) }
+}
+
+impl From<store::PartnerRow> for Partner {
+    fn from(row: store::PartnerRow) -> Self {
+        Self {
+            id: row.id,
+            company_name: row.company_name,
+            slug: row.slug,
+            email: row.email,
+            plan: row.plan,
+            status: row.status,
+            client_seats: Seats { used: row.seats_used, max: row.seats_max },
+            branding: Branding {
+                logo_url: row.logo_url,
+                primary_color: row.primary_color,
+                custom_domain: row.custom_domain,
+            },
+            created_at: row.created_at,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! All SQL of `partner`.
+
+use super::PartnerPlan;
+use crate::auth::PartnerScope;
+use crate::kernel::{Email, Instant};
+use skylight_db::{Read, Result, Tx, args, from_row};
+
+pub struct PartnerRow {
+    pub id: i64,
+    pub company_name: String,
+    pub slug: String,
+    pub email: String,
+    pub plan: String,
+    pub status: String,
+    pub seats_used: i64,
+    pub seats_max: i64,
+    pub logo_url: Option<String>,
+    pub primary_color: Option<String>,
+    pub custom_domain: Option<String>,
+    pub created_at: Instant,
+}
+from_row!(PartnerRow {
+    id,
+    company_name,
+    slug,
+    email,
+    plan,
+    status,
+    seats_used,
+    seats_max,
+    logo_url,
+    primary_color,
+    custom_domain,
+    created_at
+});
+
+/// None when the slug is taken.
+pub async fn insert(
+    tx: &mut Tx,
+    public_id: &str,
+    company_name: &str,
+    slug: &str,
+    email: &Email,
+    plan: PartnerPlan,
+    now: Instant,
+) -> Result<Option<i64>> {
+    tx.opt(
+        "INSERT INTO partner (public_id, company_name, slug, email, plan, status, seats_max, created_at)
+         VALUES ($1, $2, $3, $4, $5, 'active', $6, $7)
+         ON CONFLICT (slug) DO NOTHING RETURNING id",
+        args![public_id, company_name, slug, email, plan.word(), plan.seats(), now],
+    )
+    .await
+}
+
+pub async fn find(read: impl Read, scope: PartnerScope) -> Result<Option<PartnerRow>> {
+    read.opt(
+        "SELECT id, company_name, slug, email, plan, status, seats_used, seats_max,
+                logo_url, primary_color, custom_domain, created_at
+         FROM partner WHERE id = $1",
+        args![scope],
+    )
+    .await
+}
+
+pub async fn any(read: impl Read) -> Result<bool> {
+    Ok(read.opt::<i64>("SELECT id FROM partner LIMIT 1", args![]).await?.is_some())
+}
+
+pub async fn take_seat(tx: &mut Tx, scope: PartnerScope) -> Result<bool> {
+    let sql = "UPDATE partner SET seats_used = seats_used + 1 WHERE id = $1 AND seats_used < seats_max";
+    Ok(tx.exec(sql, args![scope]).await? == 1)
+}
+
+pub async fn give_back_seat(tx: &mut Tx, scope: PartnerScope) -> Result<()> {
+    tx.exec("UPDATE partner SET seats_used = seats_used - 1 WHERE id = $1", args![scope]).await.map(|_| ())
+}
+
+pub async fn set_status(tx: &mut Tx, scope: PartnerScope, status: &str) -> Result<bool> {
+    Ok(tx.exec("UPDATE partner SET status = $2 WHERE id = $1", args![scope, status]).await? == 1)
+}
+
+pub async fn set(tx: &mut Tx, scope: PartnerScope, seats: Option<i64>, plan: Option<&str>) -> Result<bool> {
+    let sql = "UPDATE partner SET seats_max = COALESCE($2, seats_max), plan = COALESCE($3, plan) WHERE id = $1";
+    Ok(tx.exec(sql, args![scope, seats, plan]).await? == 1)
+}

@@ -1,0 +1,51 @@
+//! Every route of the server, gathered from the rooms, and the router made of them.
+
+use crate::app::App;
+use crate::http::docs::Document;
+use crate::http::gate::{self, Gate};
+use crate::http::pipeline::Pipeline;
+use crate::http::{Http, Route, docs, health, openapi};
+use crate::{channels, contacts, conversations, events, partners, plans, usage, webhooks, workspaces};
+use axum::{Extension, Router, middleware};
+use std::sync::Arc;
+
+/// The route table.
+pub fn all() -> Vec<Route> {
+    let rooms = [
+        channels::api::routes(),
+        channels::hooks::routes(),
+        contacts::api::routes(),
+        conversations::api::routes(),
+        webhooks::api::routes(),
+        partners::api::routes(),
+        plans::api::routes(),
+        workspaces::partner_api::routes(),
+        usage::api::routes(),
+        health::routes(),
+        docs::routes(),
+    ];
+    rooms.into_iter().flatten().collect()
+}
+
+/// The OpenAPI document of these routes.
+pub fn document(routes: &[Route]) -> String {
+    openapi::document(routes, events::WORKSPACE_EVENTS).to_json().unwrap_or_default()
+}
+
+/// The router with everything around it.
+pub fn pipeline(app: &App) -> Pipeline {
+    let routes = all();
+    let document = Document(Arc::from(document(&routes)));
+    let http = Http::new(app);
+    let gate = Gate::new(http.clone(), &routes);
+    let mut router = Router::new();
+    for route in routes {
+        router = route.mount(router);
+    }
+    let router = router
+        .route_layer(middleware::from_fn_with_state(gate.clone(), gate::pass))
+        .layer(Extension(document))
+        .fallback(move |request| gate::unknown_path(gate, request))
+        .with_state(http);
+    Pipeline::new(app.clone(), router)
+}

@@ -1,0 +1,193 @@
+//! The delivery log: what became of every delivery, attempt by attempt.
+
+use super::store::{self, AttemptRow, DeliveryRow, Wanted};
+use crate::auth::WorkspaceScope;
+use crate::kernel::fields::{Fields, Input};
+use crate::kernel::{Instant, Listing, Page, Result};
+use serde::Serialize;
+use skylight_db::Db;
+use std::collections::HashMap;
+use utoipa::ToSchema;
+
+/// Why deliveries are given up when a webhook is switched off.
+pub(super) const DISABLED: &str = "webhook disabled";
+
+/// `pending` before the first attempt, `failed` with `next_retry_at` between attempts, `delivered` or `failed` at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Pending,
+    Delivered,
+    Failed,
+}
+
+impl Status {
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn of(text: &str) -> Self {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).unwrap_or(Self::Failed)
+    }
+}
+
+/// One event on its way to one webhook.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryEntry {
+    #[schema(example = 5012)]
+    pub id: i64,
+    /// The same on every attempt: `delivery_id` of the body, `X-SkyLight-Delivery` and `webhook-id`.
+    #[schema(example = "0c9d7f0e-1111-4222-8333-abcdefabcdef")]
+    pub delivery_id: String,
+    #[schema(example = "contact.created")]
+    pub event: String,
+    pub status: Status,
+    /// How often it was tried.
+    #[schema(example = 1)]
+    pub attempts: i64,
+    /// Of the last attempt.
+    #[schema(example = 200)]
+    pub response_status: Option<u16>,
+    /// The beginning of the last answer, at most 1 KB.
+    #[schema(example = "ok")]
+    pub response_body: Option<String>,
+    /// What went wrong with the last attempt, or why there will be no further one.
+    pub error: Option<String>,
+    /// None: it will not be tried again.
+    pub next_retry_at: Option<Instant>,
+    pub delivered_at: Option<Instant>,
+    pub created_at: Instant,
+    /// Every attempt, the first one first.
+    pub attempt_log: Vec<AttemptEntry>,
+}
+
+/// One request to the receiver.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AttemptEntry {
+    /// As in `X-SkyLight-Attempt`.
+    #[schema(example = 1)]
+    pub number: i64,
+    pub attempted_at: Instant,
+    #[schema(example = 87)]
+    pub duration_ms: i64,
+    #[schema(example = 200)]
+    pub response_status: Option<u16>,
+    #[schema(example = "ok")]
+    pub response_body: Option<String>,
+    pub error: Option<String>,
+}
+
+/// Which deliveries are asked for.
+#[derive(Debug)]
+pub struct DeliveryQuery {
+    pub status: Option<Status>,
+    pub event: Option<String>,
+    pub page: Page,
+}
+
+impl Input for DeliveryQuery {
+    fn read(query: &mut Fields<'_>) -> Option<Self> {
+        let status = query.at("status").one_of(&Status::ALL.map(|status| (status.as_str(), status)));
+        let event = query.at("event").text(100);
+        Some(Self { status, event, page: Page::read(query, 15, 100) })
+    }
+}
+
+/// One page of a webhook's deliveries, the newest first.
+pub async fn deliveries(
+    db: &Db,
+    scope: WorkspaceScope,
+    webhook: i64,
+    query: &DeliveryQuery,
+) -> Result<Listing<DeliveryEntry>> {
+    let owner = super::row(db, scope, webhook).await?;
+    let wanted = Wanted {
+        webhook,
+        dropped_through: owner.dropped_through,
+        event: query.event.as_deref(),
+        status: query.status.map(Status::as_str),
+    };
+    let rows = store::deliveries(db, scope, wanted, query.page).await?;
+    let total = match (wanted.event, wanted.status) {
+        (None, None) => owner.deliveries,
+        _ => store::count_deliveries(db, scope, wanted).await?,
+    };
+    let mut earlier = earlier_attempts(db, scope, &rows).await?;
+    let entry = |row: DeliveryRow| {
+        let attempts = earlier.remove(&row.id).unwrap_or_default();
+        DeliveryEntry::new(row, attempts, owner.dropped_through)
+    };
+    Ok(Listing { items: rows.into_iter().map(entry).collect(), total, page: query.page })
+}
+
+async fn earlier_attempts(
+    db: &Db,
+    scope: WorkspaceScope,
+    rows: &[DeliveryRow],
+) -> Result<HashMap<i64, Vec<AttemptEntry>>> {
+    let repeated: Vec<i64> = rows.iter().filter(|row| row.attempts > 1).map(|row| row.id).collect();
+    let mut earlier: HashMap<i64, Vec<AttemptEntry>> = HashMap::new();
+    if repeated.is_empty() {
+        return Ok(earlier);
+    }
+    for row in store::attempts(db, scope, &repeated).await? {
+        earlier.entry(row.delivery).or_default().push(row.into());
+    }
+    Ok(earlier)
+}
+
+impl DeliveryEntry {
+    fn new(row: DeliveryRow, mut attempts: Vec<AttemptEntry>, dropped_through: Instant) -> Self {
+        attempts.extend(last_attempt(&row));
+        let stored = Status::of(&row.status);
+        let waits = stored == Status::Pending || row.next_retry_at.is_some();
+        // Given up, though no worker has come by yet to write it down.
+        let given_up = waits && row.queued_at <= dropped_through;
+        let reason = if given_up { Some(DISABLED.to_owned()) } else { row.dropped };
+        Self {
+            id: row.id,
+            delivery_id: row.delivery_id,
+            event: row.event,
+            status: if given_up { Status::Failed } else { stored },
+            attempts: row.attempts,
+            response_status: row.response_status,
+            response_body: row.response_body,
+            error: reason.or(row.error),
+            next_retry_at: row.next_retry_at.filter(|_| !given_up),
+            delivered_at: row.delivered_at,
+            created_at: row.created_at,
+            attempt_log: attempts,
+        }
+    }
+}
+
+/// The last attempt stands on the delivery itself.
+fn last_attempt(row: &DeliveryRow) -> Option<AttemptEntry> {
+    Some(AttemptEntry {
+        number: row.attempts,
+        attempted_at: row.attempted_at?,
+        duration_ms: row.duration_ms?,
+        response_status: row.response_status,
+        response_body: row.response_body.clone(),
+        error: row.error.clone(),
+    })
+}
+
+impl From<AttemptRow> for AttemptEntry {
+    fn from(row: AttemptRow) -> Self {
+        Self {
+            number: row.number,
+            attempted_at: row.attempted_at,
+            duration_ms: row.duration_ms,
+            response_status: row.response_status,
+            response_body: row.response_body,
+            error: row.error,
+        }
+    }
+}

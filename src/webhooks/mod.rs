@@ -1,0 +1,305 @@
+//! Webhooks: where other systems hear of events.
+//!
+//! [`FanOut`] reads the event log and makes one delivery per event and subscribed endpoint, in the transaction that
+//! numbers the events; [`Deliver`] sends them, signed, until the receiver has answered 2xx or the schedule has ended.
+//! At least once, the same id and bytes on every attempt, never again once a 2xx is recorded. A lane of jobs is one
+//! endpoint, so a receiver that is slow or down holds back nobody else; within it a contact's events keep their order.
+//! Tables: `webhook`, `webhook_delivery`, `webhook_attempt`.
+
+pub mod api;
+mod delivery;
+mod fanout;
+mod log;
+mod payload;
+mod purge;
+mod retry;
+mod sign;
+mod store;
+
+pub use delivery::Deliver;
+pub use fanout::FanOut;
+pub use log::{AttemptEntry, DeliveryEntry, DeliveryQuery, Status, deliveries};
+pub use purge::Purge;
+
+use crate::app::{App, Unit};
+use crate::auth::WorkspaceScope;
+use crate::events::{self, WORKSPACE_EVENTS};
+use crate::jobs::{self, Kind, LaneKey, NewJob};
+use crate::kernel::fields::Fields;
+use crate::kernel::seal::DataKey;
+use crate::kernel::{Error, Instant, Listing, Page, Result, Secret};
+use serde::{Serialize, Serializer};
+use sign::Slot;
+use skylight_db::Read;
+use skylight_outbound::{MAX_URL_LENGTH, UrlError, UrlRules, check_url};
+use std::time::Duration;
+use store::{Changes, Secrets, WebhookRow};
+use utoipa::ToSchema;
+
+/// Webhooks of one workspace.
+const MOST: i64 = 50;
+/// How long the previous secret signs beside a new one.
+const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+/// Subscribes to every event.
+const EVERY: &str = "*";
+
+/// An endpoint that hears of events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Webhook {
+    #[schema(example = 19)]
+    pub id: i64,
+    #[schema(example = "CRM sync")]
+    pub name: String,
+    #[schema(example = "https://crm.example/hooks")]
+    pub url: String,
+    /// Event names, or `*` for every event.
+    #[schema(example = json!(["contact.created"]))]
+    pub events: Vec<String>,
+    pub is_active: bool,
+    /// Why it was switched off, if nobody did it by hand.
+    pub disabled_reason: Option<String>,
+    #[schema(example = 128)]
+    pub delivery_logs_count: i64,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+}
+
+/// A webhook just created: the only time its secret is shown.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedWebhook {
+    #[schema(example = 19)]
+    pub id: i64,
+    #[schema(example = "CRM sync")]
+    pub name: String,
+    #[schema(example = "https://crm.example/hooks")]
+    pub url: String,
+    #[serde(serialize_with = "reveal")]
+    #[schema(value_type = String, example = "whsec_…64 characters…")]
+    pub secret: Secret,
+    #[schema(example = json!(["contact.created"]))]
+    pub events: Vec<String>,
+    pub is_active: bool,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+}
+
+/// A secret just made: the only time it is shown.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NewSecret {
+    #[schema(example = 19)]
+    pub id: i64,
+    #[serde(serialize_with = "reveal")]
+    #[schema(value_type = String, example = "whsec_…64 characters…")]
+    pub secret: Secret,
+}
+
+/// A test event on its way.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QueuedTest {
+    #[schema(example = "0c9d7f0e-1111-4222-8333-abcdefabcdef")]
+    pub delivery_id: String,
+}
+
+fn reveal<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.reveal())
+}
+
+/// An address that webhooks may have, in its normal form.
+#[derive(Clone, Debug)]
+pub struct HookUrl(String);
+
+impl HookUrl {
+    /// Judges by form and by what the operator allows; where a name leads is judged at every connect.
+    pub fn parse(app: &App, text: &str) -> Result<Self, UrlError> {
+        let rules = UrlRules { allow_http: app.config.webhook_allow_http };
+        check_url(text, rules, app.strangers.guard()).map(|url| Self(url.into()))
+    }
+}
+
+/// What a new webhook is asked to be.
+#[derive(Debug, ToSchema)]
+pub struct NewWebhook {
+    pub name: String,
+    /// `https`, at most 2048 characters.
+    #[schema(value_type = String)]
+    pub url: HookUrl,
+    /// Event names, or `*` for every event.
+    pub events: Vec<String>,
+    /// Default: true.
+    pub is_active: Option<bool>,
+}
+
+/// What is to change of a webhook; what is not named stays.
+#[derive(Debug, Default, ToSchema)]
+pub struct WebhookChanges {
+    pub name: Option<String>,
+    /// `https`, at most 2048 characters.
+    #[schema(value_type = Option<String>)]
+    pub url: Option<HookUrl>,
+    /// Event names, or `*` for every event.
+    pub events: Option<Vec<String>>,
+    /// Switching off gives up the deliveries that wait; switching on again does not bring them back.
+    pub is_active: Option<bool>,
+}
+
+impl NewWebhook {
+    pub fn read(fields: &Fields<'_>, app: &App) -> Option<Self> {
+        let name = fields.at("name").required().text(255);
+        let url = read_url(fields, true, app);
+        let events = read_events(fields, true);
+        let is_active = fields.at("is_active").boolean();
+        Some(Self { name: name?, url: url?, events: events?, is_active })
+    }
+}
+
+impl WebhookChanges {
+    pub fn read(fields: &Fields<'_>, app: &App) -> Option<Self> {
+        let given = |name| fields.at(name).is_present();
+        let name = fields.at("name").required_if(given("name")).text(255);
+        let url = read_url(fields, given("url"), app);
+        let events = read_events(fields, given("events"));
+        let is_active = fields.at("is_active").required_if(given("is_active")).boolean();
+        Some(Self { name, url, events, is_active })
+    }
+}
+
+fn read_url(fields: &Fields<'_>, required: bool, app: &App) -> Option<HookUrl> {
+    let text = fields.at("url").required_if(required).text(MAX_URL_LENGTH)?;
+    HookUrl::parse(app, &text).map_err(|fault| fields.fault("url", fault.to_string())).ok()
+}
+
+fn read_events(fields: &Fields<'_>, required: bool) -> Option<Vec<String>> {
+    let known = |name: &str| name == EVERY || WORKSPACE_EVENTS.iter().any(|(event, _)| *event == name);
+    let field = fields.at("events").required_if(required);
+    let events = field.choices(100, known)?;
+    if events.is_empty() {
+        fields.fault("events", "The events field is required.");
+        return None;
+    }
+    Some(events)
+}
+
+/// All webhooks of a workspace, the newest first: they are few, so there is one page.
+pub async fn list(read: impl Read, scope: WorkspaceScope) -> Result<Listing<Webhook>> {
+    let items: Vec<Webhook> = store::list(read, scope).await?.into_iter().map(Webhook::from).collect();
+    let total = i64::try_from(items.len()).unwrap_or(MOST);
+    Ok(Listing { items, total, page: Page { number: 1, size: MOST.max(total) } })
+}
+
+pub async fn get(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Webhook> {
+    Ok(row(read, scope, id).await?.into())
+}
+
+async fn row(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<WebhookRow> {
+    store::find(read, scope, id).await?.ok_or_else(no_such)
+}
+
+fn no_such() -> Error {
+    Error::no_such("Webhook")
+}
+
+/// Adds a webhook and makes its secret. `key` is the workspace's data key.
+pub async fn create(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, new: NewWebhook) -> Result<CreatedWebhook> {
+    let events = to_json(&new.events)?;
+    let is_active = new.is_active.unwrap_or(true);
+    let (secret, now) = (sign::make(&*unit.app().random), unit.now());
+    let fields = Changes { name: Some(&new.name), url: Some(&new.url.0), events: Some(&events), is_active: Some(is_active) };
+    store::take_turn(&mut unit.tx, scope).await?;
+    let id = store::insert(&mut unit.tx, scope, fields, MOST, now).await?;
+    let id = id.ok_or_else(|| Error::field("url", format!("You can have at most {MOST} webhooks.")))?;
+    // The sealed form names its row, which has its id only now.
+    let sealed = Slot::Current.seal(key, scope, id, &secret, &*unit.app().random)?;
+    store::set_secret(&mut unit.tx, scope, id, &sealed).await?;
+    unit.changed();
+    let NewWebhook { name, url: HookUrl(url), events, .. } = new;
+    Ok(CreatedWebhook { id, name, url, secret, events, is_active, created_at: now, updated_at: now })
+}
+
+pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, changes: WebhookChanges) -> Result<Webhook> {
+    let events = changes.events.as_ref().map(|events| to_json(events)).transpose()?;
+    let fields = Changes {
+        name: changes.name.as_deref(),
+        url: changes.url.as_ref().map(|url| url.0.as_str()),
+        events: events.as_deref(),
+        is_active: changes.is_active,
+    };
+    let now = unit.now();
+    let updated = store::update(&mut unit.tx, scope, id, fields, now).await?;
+    unit.changed();
+    updated.map(Webhook::from).ok_or_else(no_such)
+}
+
+/// Makes a webhook disappear at once. Its deliveries may be many, so they are removed in the background.
+pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
+    let now = unit.now();
+    if !store::delete(&mut unit.tx, scope, id, now).await? {
+        return Err(no_such());
+    }
+    unit.changed();
+    let lane = LaneKey { kind: Purge::NAME, key: id, workspace: Some(scope) };
+    jobs::enqueue(unit, lane, &[NewJob { subject: id, group: id }]).await
+}
+
+/// Makes a new secret that signs from now on; the one before signs beside it for a day. `key` is the workspace's data key.
+pub async fn regenerate_secret(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, id: i64) -> Result<NewSecret> {
+    let old = store::secrets(&mut unit.tx, scope, id).await?.ok_or_else(no_such)?;
+    let (secret, now) = (sign::make(&*unit.app().random), unit.now());
+    let random = &*unit.app().random;
+    let previous = Slot::Current.open(key, scope, id, &old.secret)?;
+    let new = Secrets {
+        secret: Slot::Current.seal(key, scope, id, &secret, random)?,
+        previous_secret: Some(Slot::Previous.seal(key, scope, id, &previous, random)?),
+        previous_until: Some(now.after(OVERLAP)),
+    };
+    if !store::rotate(&mut unit.tx, scope, id, &old.secret, &new, now).await? {
+        return Err(Error::conflict().saying("The secret was changed by another request."));
+    }
+    unit.changed();
+    Ok(NewSecret { id, secret })
+}
+
+/// Queues a `webhook.test` event for this webhook alone, also for one that is switched off: so can a repaired receiver
+/// be tried before it is switched on again.
+pub async fn send_test(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<QueuedTest> {
+    let webhook = row(&mut unit.tx, scope, id).await?;
+    let data = payload::TestData::of(id, &webhook.name);
+    let event_id = events::record_returning_id(unit, scope, payload::TEST, id, &data).await?;
+    let delivery_id = unit.app().random.uuid().to_string();
+    let delivery = store::NewDelivery {
+        workspace_id: scope.id(),
+        webhook_id: id,
+        event_id,
+        event: payload::TEST,
+        delivery_id: delivery_id.clone(),
+    };
+    let now = unit.now();
+    let added = store::all_workspaces_insert_deliveries(&mut unit.tx, &[delivery], now).await?;
+    let jobs: Vec<_> = added.iter().map(|(delivery, ..)| NewJob { subject: *delivery, group: id }).collect();
+    store::add_to_counts(&mut unit.tx, &[(scope.id(), id, 1)]).await?;
+    jobs::enqueue(unit, Deliver::lane(scope, id), &jobs).await?;
+    Ok(QueuedTest { delivery_id })
+}
+
+fn to_json(events: &[String]) -> Result<String> {
+    serde_json::to_string(events).map_err(Error::internal)
+}
+
+fn from_json(events: &str) -> Vec<String> {
+    serde_json::from_str(events).unwrap_or_default()
+}
+
+impl From<WebhookRow> for Webhook {
+    fn from(row: WebhookRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            url: row.url,
+            events: from_json(&row.events),
+            is_active: row.is_active,
+            disabled_reason: row.disabled_reason,
+            delivery_logs_count: row.deliveries,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Client workspaces: provisioned, suspended, reactivated and deleted by their partner. Table: `workspace`.
+
+mod clients;
+mod jobs;
+pub mod partner_api;
+mod purge;
+mod store;
+
+pub use clients::{Client, ClientChange, ClientFilter, NewClient, Usage, client, clients, faults, update};
+pub use jobs::{PlanChange, Purge};
+pub use purge::TABLES as PURGED_TABLES;
+
+use crate::app::{App, Unit};
+use crate::auth::{PartnerScope, WorkspaceScope};
+use crate::jobs::{LaneKey, NewJob};
+use crate::kernel::seal::DataKey;
+use crate::kernel::{Error, Instant, Result, Timezone, slug};
+use crate::plans::meter;
+use crate::{events, partners, team};
+use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
+use serde::Serialize;
+use serde_json::json;
+use skylight_db::Read;
+use std::sync::Arc;
+
+/// What a new workspace's key is sealed for.
+fn key_context(public_id: &str) -> String {
+    format!("workspace.data_key:{public_id}")
+}
+
+/// Provisions a workspace with its first admin, its meter, and what the rooms above give it (see [`on_birth`]). Takes a
+/// seat.
+pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> Result<WorkspaceScope> {
+    let plan_id = clients::plan_id(&mut unit.tx, &new.plan).await?;
+    partners::take_seat(unit, partner).await?;
+    let public_id = format!("{}CL", unit.app().random.alphanumeric(8));
+    let (_, data_key) = unit.app().new_data_key(&key_context(&public_id))?;
+    let id = insert_with_free_slug(unit, partner, new, plan_id, &public_id, &data_key).await?;
+    let scope = WorkspaceScope::owned_by(partner, id);
+    meter::open(unit, scope).await?;
+    team::create_primary(unit, scope, &new.admin).await?;
+    let data = json!({
+        "client_id": id, "company_name": new.company_name, "plan": new.plan, "primary_email": new.admin.email,
+    });
+    events::record_for_partner(unit, partner, "partner.client.created", id, &data).await?;
+    let births = unit.app().rooms.of::<Births>().0.read().clone();
+    for birth in births {
+        birth(unit, scope).await?;
+    }
+    Ok(scope)
+}
+
+/// What rooms above give every new workspace, in the transaction that makes it.
+pub type Birth = for<'a> fn(&'a mut Unit, WorkspaceScope) -> BoxFuture<'a, Result<()>>;
+
+#[derive(Default)]
+struct Births(RwLock<Vec<Birth>>);
+
+/// Registers a gift; done once, at start.
+pub fn on_birth(app: &App, birth: Birth) {
+    app.rooms.of::<Births>().0.write().push(birth);
+}
+
+async fn insert_with_free_slug(
+    unit: &mut Unit,
+    partner: PartnerScope,
+    new: &NewClient,
+    plan_id: i64,
+    public_id: &str,
+    data_key: &str,
+) -> Result<i64> {
+    for _ in 0..20 {
+        let slug = slug::with_suffix(&new.company_name, &*unit.app().random);
+        let now = unit.now();
+        let row = store::NewWorkspaceRow { public_id, slug: &slug, plan_id, data_key, new, now };
+        if let Some(id) = store::insert(&mut unit.tx, partner, &row).await? {
+            return Ok(id);
+        }
+    }
+    Err(Error::internal("no free slug was found"))
+}
+
+/// Turns a client's id into its workspace, if it is this partner's (rule T2). Everybody else's is not found.
+pub async fn of_partner(read: impl Read, partner: PartnerScope, id: i64) -> Result<WorkspaceScope> {
+    let found = store::of_partner(read, partner, id).await?;
+    found.map(|id| WorkspaceScope::owned_by(partner, id)).ok_or_else(not_found)
+}
+
+fn not_found() -> Error {
+    Error::no_such("Client")
+}
+
+/// When a suspension was set, for the answer.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Standing {
+    #[schema(example = 101)]
+    pub id: i64,
+    #[schema(example = "suspended")]
+    pub status: String,
+    pub suspended_at: Option<Instant>,
+}
+
+/// Refuses the workspace's keys and logins from now on; its data stay. Suspending twice keeps the first moment.
+pub async fn suspend(unit: &mut Unit, partner: PartnerScope, id: i64, reason: Option<&str>) -> Result<Standing> {
+    let scope = of_partner(&mut unit.tx, partner, id).await?;
+    let now = unit.now();
+    if store::suspend(&mut unit.tx, scope, reason, now).await? {
+        partners::give_back_seat(unit, partner).await?;
+        standing_changed(unit, partner, scope, "partner.client.suspended").await?;
+    }
+    Ok(store::standing(&mut unit.tx, scope).await?)
+}
+
+/// Restores access. Takes a seat again.
+pub async fn reactivate(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<Standing> {
+    let scope = of_partner(&mut unit.tx, partner, id).await?;
+    if store::reactivate(&mut unit.tx, scope).await? {
+        partners::take_seat(unit, partner).await?;
+        standing_changed(unit, partner, scope, "partner.client.reactivated").await?;
+        crate::jobs::wake_workspace(unit, scope).await?;
+    }
+    Ok(store::standing(&mut unit.tx, scope).await?)
+}
+
+async fn standing_changed(unit: &mut Unit, partner: PartnerScope, scope: WorkspaceScope, event: &'static str) -> Result<()> {
+    let name = store::company_name(&mut unit.tx, scope).await?;
+    let standing = store::standing(&mut unit.tx, scope).await?;
+    let data = json!({
+        "client_id": standing.id, "company_name": name,
+        "status": standing.status, "suspended_at": standing.suspended_at,
+    });
+    events::record_for_partner(unit, partner, event, scope.id(), &data).await?;
+    unit.changed();
+    Ok(())
+}
+
+/// Ends a workspace: it is not found from now on, its keys are dead, its secrets cannot be opened, its e-mails and its
+/// seat are free. The rows follow in the background, in small batches.
+pub async fn delete(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<()> {
+    let scope = of_partner(&mut unit.tx, partner, id).await?;
+    let name = store::company_name(&mut unit.tx, scope).await?;
+    let held_seat = store::standing(&mut unit.tx, scope).await?.status == "active";
+    if !store::mark_deleted(&mut unit.tx, scope).await? {
+        return Err(not_found());
+    }
+    if held_seat {
+        partners::give_back_seat(unit, partner).await?;
+    }
+    team::remove_all(unit, scope).await?;
+    let data = json!({"client_id": id, "company_name": name});
+    events::record_for_partner(unit, partner, "partner.client.deleted", id, &data).await?;
+    let lane = LaneKey { kind: Purge::LANE, key: id, workspace: None };
+    crate::jobs::enqueue(unit, lane, &[NewJob { subject: id, group: id }]).await?;
+    unit.changed();
+    Ok(())
+}
+
+/// What background work asks before it goes on: false when the workspace is suspended or gone (rule T8).
+pub async fn is_active(app: &App, workspace_id: i64) -> Result<bool> {
+    #[derive(Clone)]
+    struct Active(bool);
+    let cache = app.caches.of::<i64, Active>();
+    if let Some(Active(active)) = cache.get(&workspace_id) {
+        return Ok(active);
+    }
+    let generation = cache.generation();
+    let scope = WorkspaceScope::of_background_work(workspace_id);
+    let active = store::is_active(&app.db, scope).await?.unwrap_or(false);
+    cache.put(workspace_id, Active(active), generation);
+    Ok(active)
+}
+
+/// The key that seals this workspace's secrets.
+pub async fn data_key(app: &App, scope: WorkspaceScope) -> Result<Arc<DataKey>> {
+    let cache = app.caches.of::<WorkspaceScope, Arc<DataKey>>();
+    if let Some(key) = cache.get(&scope) {
+        return Ok(key);
+    }
+    let generation = cache.generation();
+    let (public_id, sealed) = store::data_key(&app.db, scope).await?.ok_or_else(|| Error::no_such("Workspace"))?;
+    let key = Arc::new(app.open_data_key(&key_context(&public_id), &sealed)?);
+    cache.put(scope, key.clone(), generation);
+    Ok(key)
+}
+
+/// The zone a workspace's local times are written in.
+pub async fn timezone(read: impl Read, scope: WorkspaceScope) -> Result<Timezone> {
+    Ok(store::timezone(read, scope).await?.unwrap_or_else(Timezone::utc))
+}
+
+/// The partner a workspace belongs to, for its events.
+pub async fn partner_of(unit: &mut Unit, scope: WorkspaceScope) -> Result<(PartnerScope, String)> {
+    let (partner, name) = store::partner_of(&mut unit.tx, scope).await?;
+    Ok((PartnerScope::of_workspace(partner), name))
+}

@@ -1,0 +1,209 @@
+//! `/api/v1/partner/clients`: provisioning, changing, suspending and deleting clients, and issuing their keys.
+
+use super::clients::{self, Client, ClientChange, ClientFilter, NewClient};
+use super::{Standing, create, delete, of_partner, reactivate, suspend};
+use crate::app::App;
+use crate::auth::{self, KeyInfo, NewKey};
+use crate::http::extract::{Examined, TwoIds};
+use crate::http::route::Shape;
+use crate::http::{Answer, Id, PartnerCaller, Query, Reply, Route, Valid, Who};
+use crate::kernel::fields::{Fields, Input};
+use crate::kernel::{Email, Error, Instant, Phone, Timezone};
+use http::Method;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+const CLIENTS: &str = "/api/v1/partner/clients";
+const CLIENT: &str = "/api/v1/partner/clients/{id}";
+const KEYS: &str = "/api/v1/partner/clients/{id}/api-keys";
+const TAG: &str = "Partners";
+
+pub fn routes() -> Vec<Route> {
+    let partner = |method, path, operation| (method, path, Who::Partner, operation);
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    let (m, p, w, o) = partner(get.clone(), CLIENTS, "list_clients");
+    let list = Route::new(m, p, w, o, list_handler)
+        .doc(TAG, "List clients", "All client workspaces of your account, newest first.")
+        .paged("Results per page (default 15, max 100).")
+        .query("status", "active|suspended|pending_setup", "Filter by status.")
+        .query("search", "string", "Search by company name, e-mail or slug.")
+        .query("plan", "string", "Filter by plan slug.")
+        .answers::<Client>(200, Shape::Page);
+    let (m, p, w, o) = partner(post.clone(), CLIENTS, "create_client");
+    let create = Route::new(m, p, w, o, create_handler)
+        .doc(TAG, "Create a client", "Provisions a workspace together with its first admin.")
+        .takes::<NewClientBody>(json!({
+            "company_name": "Gulf Logistics", "plan": "pro",
+            "admin": {"first_name": "Khalid", "last_name": "Nasser", "email": "khalid@gulflogistics.sa", "phone": "+966507654321"},
+            "timezone": "Asia/Riyadh", "country_id": 194, "skip_invite": false,
+        }))
+        .answers::<Client>(201, Shape::One)
+        .saying("Client workspace created successfully.");
+    let (m, p, w, o) = partner(get.clone(), CLIENT, "get_client");
+    let read = Route::new(m, p, w, o, get_handler)
+        .doc(TAG, "Get a client", "Full details of one client workspace.")
+        .answers::<Client>(200, Shape::One);
+    let (m, p, w, o) = partner(patch, CLIENT, "update_client");
+    let update = Route::new(m, p, w, o, update_handler)
+        .doc(TAG, "Update a client", "Plan changes take effect at the start of the next month (UTC) unless `immediate` is true.")
+        .takes::<ClientChange>(json!({"company_name": "Al-Madar Retail International", "plan": "business", "timezone": "Europe/London"}))
+        .answers::<Client>(200, Shape::One)
+        .saying("Client updated successfully.");
+    let (m, p, w, o) = partner(delete.clone(), CLIENT, "delete_client");
+    let remove = Route::new(m, p, w, o, delete_handler)
+        .doc(TAG, "Delete a client", "Irreversible: the workspace and all its data are removed, its keys and links are dead.")
+        .answers_nothing();
+    let (m, p, w, o) = partner(post.clone(), "/api/v1/partner/clients/{id}/suspend", "suspend_client");
+    let suspend = Route::new(m, p, w, o, suspend_handler)
+        .doc(TAG, "Suspend a client", "API calls and logins of the workspace are refused; its data stay, and what customers write is stored.")
+        .takes::<Reason>(json!({"reason": "Non-payment"}))
+        .answers::<Standing>(200, Shape::One)
+        .saying("Client workspace suspended.");
+    let (m, p, w, o) = partner(post.clone(), "/api/v1/partner/clients/{id}/reactivate", "reactivate_client");
+    let reactivate = Route::new(m, p, w, o, reactivate_handler)
+        .doc(TAG, "Reactivate a client", "Lifts a suspension.")
+        .answers::<Standing>(200, Shape::One)
+        .saying("Client workspace reactivated.");
+    let mut routes = vec![list, create, read, update, remove, suspend, reactivate];
+    routes.extend(key_routes(get, post, delete));
+    routes
+}
+
+fn key_routes(get: Method, post: Method, delete: Method) -> [Route; 3] {
+    [
+        Route::new(get, KEYS, Who::Partner, "list_client_keys", list_keys)
+            .doc(TAG, "List a client's API keys", "Without the secrets.")
+            .answers::<KeyInfo>(200, Shape::All),
+        Route::new(post, KEYS, Who::Partner, "create_client_key", create_key)
+            .doc(TAG, "Issue an API key for a client", "The key is shown once.")
+            .takes::<NewKey>(json!({"name": "CRM", "allowed_domains": ["app.example.com"]}))
+            .answers::<Issued>(201, Shape::One)
+            .saying("API key created. Store it securely — it won't be shown again."),
+        Route::new(delete, "/api/v1/partner/clients/{id}/api-keys/{key_id}", Who::Partner, "delete_client_key", delete_key)
+            .doc(TAG, "Revoke a client's API key", "Refused at once on this server, within a second on others.")
+            .answers_nothing(),
+    ]
+}
+
+/// The body of a creation, for the document.
+#[derive(Debug, ToSchema)]
+pub struct NewClientBody {
+    pub company_name: String,
+    /// Plan slug: `starter`, `pro`, `business`.
+    pub plan: String,
+    pub admin: AdminBody,
+    pub timezone: Option<Timezone>,
+    pub country_id: Option<i64>,
+    pub skip_invite: Option<bool>,
+}
+
+#[derive(Debug, ToSchema)]
+pub struct AdminBody {
+    pub first_name: String,
+    pub last_name: String,
+    pub email: Email,
+    pub phone: Option<Phone>,
+}
+
+/// Why a client is suspended.
+#[derive(Debug, ToSchema)]
+pub struct Reason {
+    /// An internal note.
+    pub reason: Option<String>,
+}
+
+impl Input for Reason {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { reason: fields.at("reason").text(1000) })
+    }
+}
+
+/// A key just issued.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Issued {
+    pub id: i64,
+    #[schema(example = "CRM")]
+    pub name: String,
+    #[schema(example = "sk_live_…")]
+    pub key: String,
+    pub created_at: Instant,
+}
+
+fn dashboard_url(app: &App, slug: &str) -> String {
+    app.config.public(&format!("/login?workspace={slug}"))
+}
+
+async fn list_handler(caller: PartnerCaller, Query(filter): Query<ClientFilter>) -> Answer {
+    let app = &caller.app;
+    Reply::page(&clients::clients(&app.db, caller.scope(), filter, app.now(), |slug| dashboard_url(app, slug)).await?)
+}
+
+async fn create_handler(caller: PartnerCaller, examined: Examined<NewClient>) -> Answer {
+    clients::faults(&caller.app.db, &examined.body, examined.errors).await?;
+    let new = examined.input.ok_or_else(Error::invalid)?;
+    let (app, partner) = (caller.app.clone(), caller.scope());
+    let mut unit = caller.begin().await?;
+    let scope = create(&mut unit, partner, &new).await?;
+    let now = unit.now();
+    let client = clients::client(&mut unit.tx, partner, scope.id(), now, |slug| dashboard_url(&app, slug)).await?;
+    let reply = Reply::created(&client, "Client workspace created successfully.")?;
+    caller.commit(unit, reply).await
+}
+
+async fn get_handler(caller: PartnerCaller, Id(id): Id) -> Answer {
+    let app = &caller.app;
+    Reply::data(&clients::client(&app.db, caller.scope(), id, app.now(), |slug| dashboard_url(app, slug)).await?)
+}
+
+async fn update_handler(caller: PartnerCaller, Id(id): Id, Valid(change): Valid<ClientChange>) -> Answer {
+    let (app, partner) = (caller.app.clone(), caller.scope());
+    let mut unit = caller.begin().await?;
+    clients::update(&mut unit, partner, id, change).await?;
+    let now = unit.now();
+    let client = clients::client(&mut unit.tx, partner, id, now, |slug| dashboard_url(&app, slug)).await?;
+    let reply = Reply::done(&client, "Client updated successfully.")?;
+    caller.commit(unit, reply).await
+}
+
+async fn delete_handler(caller: PartnerCaller, Id(id): Id) -> Answer {
+    let mut unit = caller.begin().await?;
+    delete(&mut unit, caller.scope(), id).await?;
+    caller.commit(unit, Reply::nothing()).await
+}
+
+async fn suspend_handler(caller: PartnerCaller, Id(id): Id, Valid(Reason { reason }): Valid<Reason>) -> Answer {
+    let mut unit = caller.begin().await?;
+    let standing = suspend(&mut unit, caller.scope(), id, reason.as_deref()).await?;
+    let reply = Reply::done(&standing, "Client workspace suspended.")?;
+    caller.commit(unit, reply).await
+}
+
+async fn reactivate_handler(caller: PartnerCaller, Id(id): Id) -> Answer {
+    let mut unit = caller.begin().await?;
+    let standing = reactivate(&mut unit, caller.scope(), id).await?;
+    let reply = Reply::done(&standing, "Client workspace reactivated.")?;
+    caller.commit(unit, reply).await
+}
+
+async fn list_keys(caller: PartnerCaller, Id(id): Id) -> Answer {
+    let scope = of_partner(&caller.app.db, caller.scope(), id).await?;
+    Reply::data(&auth::list_keys(&caller.app.db, scope).await?)
+}
+
+async fn create_key(caller: PartnerCaller, Id(id): Id, Valid(new): Valid<NewKey>) -> Answer {
+    let mut unit = caller.begin().await?;
+    let scope = of_partner(&mut unit.tx, caller.scope(), id).await?;
+    let issued = auth::issue_workspace_key(&mut unit, scope, new).await?;
+    let key = issued.key.reveal().to_owned();
+    let issued = Issued { id: issued.id, name: issued.name, key, created_at: issued.created_at };
+    let reply = Reply::created(&issued, "API key created. Store it securely — it won't be shown again.")?;
+    caller.commit(unit, reply).await
+}
+
+async fn delete_key(caller: PartnerCaller, TwoIds(id, key): TwoIds) -> Answer {
+    let mut unit = caller.begin().await?;
+    let scope = of_partner(&mut unit.tx, caller.scope(), id).await?;
+    auth::revoke_key(&mut unit, scope, key).await?;
+    caller.commit(unit, Reply::nothing()).await
+}
