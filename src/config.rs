@@ -103,9 +103,11 @@ fn from_toml(text: &str, faults: &mut Vec<String>) -> HashMap<String, String> {
         }
         let text = match value {
             toml::Value::String(text) => text,
-            toml::Value::Array(items) => {
-                items.iter().map(|i| i.as_str().map_or_else(|| i.to_string(), str::to_owned)).collect::<Vec<_>>().join(",")
-            }
+            toml::Value::Array(items) => items
+                .iter()
+                .map(|i| i.as_str().map_or_else(|| i.to_string(), str::to_owned))
+                .collect::<Vec<_>>()
+                .join(","),
             other => other.to_string(),
         };
         values.insert(name, text);
@@ -132,14 +134,18 @@ impl Reader<'_> {
             _ => Err("is not a number from 1 to 1000"),
         });
         let data_dir = self.get("data_dir", |v| Ok(PathBuf::from(v)));
-        let rate_limit_per_minute = self.get("rate_limit_per_minute", |v| v.parse().map_err(|_| "is not a whole number"));
-        let webhook_retry_schedule = self.get("webhook_retry_schedule", |v| list(v, duration).ok_or("is not a list like 2m,10m,2h"));
+        let rate_limit_per_minute =
+            self.get("rate_limit_per_minute", |v| v.parse().map_err(|_| "is not a whole number"));
+        let webhook_retry_schedule =
+            self.get("webhook_retry_schedule", |v| list(v, duration).ok_or("is not a list like 2m,10m,2h"));
         let webhook_allow_http = self.get("webhook_allow_http", boolean);
         let outbound_allow = self.get("outbound_allow", networks);
         let whatsapp_api_url = self.get("whatsapp_api_url", http_url);
         let whatsapp_api_version = self.get("whatsapp_api_version", |v| Ok(v.to_owned()));
         let telegram_api_url = self.get("telegram_api_url", http_url);
-        let master_keys = self.get("master_keys", |v| Ok(v.split(',').map(str::trim).filter(|k| !k.is_empty()).map(Secret::new).collect()));
+        let master_keys = self.get("master_keys", |v| {
+            Ok(v.split(',').map(str::trim).filter(|k| !k.is_empty()).map(Secret::new).collect())
+        });
         let extra_ca_file = self.get("extra_ca_file", |v| Ok(Some(v).filter(|v| !v.is_empty()).map(PathBuf::from)));
         let trusted_proxies = self.get("trusted_proxies", networks);
         let log = self.get("log", |v| Ok(v.to_owned()));
@@ -213,7 +219,15 @@ fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, Duration::from_millis(1)),
-        None => (number, Duration::from_secs(match unit { "s" => 1, "m" => 60, "h" => 3600, _ => return None })),
+        None => (
+            number,
+            Duration::from_secs(match unit {
+                "s" => 1,
+                "m" => 60,
+                "h" => 3600,
+                _ => return None,
+            }),
+        ),
     };
     Some(unit * number.parse::<u32>().ok()?)
 }
@@ -240,7 +254,11 @@ mod tests {
         let file = "rate_limit_per_minute = 5\nlisten = \"0.0.0.0:1\"\n";
         let config = Config::load(Some(file), env(&[("SKYLIGHT_RATE_LIMIT_PER_MINUTE", "7")]), env(&[])).unwrap();
         assert_eq!((config.rate_limit_per_minute, config.listen.port()), (7, 1));
-        let bad = env(&[("SKYLIGHT_LISTEN", "x"), ("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "maybe"), ("SKYLIGHT_PUBLIC_URL", "ftp://x")]);
+        let bad = env(&[
+            ("SKYLIGHT_LISTEN", "x"),
+            ("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "maybe"),
+            ("SKYLIGHT_PUBLIC_URL", "ftp://x"),
+        ]);
         let faults = Config::load(Some("nonsense = 1"), bad, env(&[])).unwrap_err();
         assert_eq!(faults.len(), 4, "{faults:?}");
     }

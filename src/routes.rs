@@ -13,13 +13,13 @@ use std::sync::Arc;
 pub fn all() -> Vec<Route> {
     let rooms = [
         channels::api::routes(),
-        channels::hooks::routes(),
+        channels::api::hooks::routes(),
         contacts::api::routes(),
         conversations::api::routes(),
         webhooks::api::routes(),
         partners::api::routes(),
         plans::api::routes(),
-        workspaces::partner_api::routes(),
+        workspaces::api::routes(),
         usage::api::routes(),
         health::routes(),
         docs::routes(),

@@ -58,7 +58,8 @@ impl App {
         let masters = keys::load(&config, &*random)?;
         keys::check_probe(&db, &masters, &*random).await?;
         let guard = Guard::strangers(config.outbound_allow.clone(), vec![config.listen]);
-        let strangers = Client::builder(guard).extra_ca(config.extra_ca_file.clone()).build().map_err(Error::internal)?;
+        let strangers =
+            Client::builder(guard).extra_ca(config.extra_ca_file.clone()).build().map_err(Error::internal)?;
         let providers = Client::builder(Guard::operator()).extra_ca(config.extra_ca_file.clone());
         let providers = providers.build().map_err(Error::internal)?;
         Ok(Self(Arc::new(Services {

@@ -9,7 +9,8 @@ pub async fn all_workspaces_setting_or(db: &Db, name: &str, fresh: &str) -> Resu
         return Ok(value);
     }
     let mut tx = db.begin().await?;
-    tx.exec("INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", args![name, fresh]).await?;
+    tx.exec("INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", args![name, fresh])
+        .await?;
     let value = tx.one(find, args![name]).await?;
     tx.commit().await?;
     Ok(value)

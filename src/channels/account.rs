@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Error, Result, Secret};
 use crate::workspaces;
+use http::HeaderMap;
 use skylight_db::Read;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,18 @@ impl Account {
     /// A credential by name; none is a fault of ours, since connecting checked them.
     pub(super) fn credential(&self, name: &str) -> &str {
         self.credentials.get(name).map_or("", Secret::reveal)
+    }
+}
+
+impl Account {
+    /// Whether a body that was posted for this account comes from its provider.
+    pub fn proves(&self, headers: &HeaderMap, body: &[u8]) -> bool {
+        self.provider.verify(&self.credentials, headers, body)
+    }
+
+    /// Whether this is the token that was to be entered at the provider.
+    pub fn accepts_verify_token(&self, given: &str) -> bool {
+        self.credentials.get("verify_token").is_some_and(|expected| expected.matches(given))
     }
 }
 

@@ -149,7 +149,8 @@ async fn write_down(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, exami
 }
 
 fn seal(app: &App, key: &DataKey, scope: WorkspaceScope, id: i64, credentials: &Credentials) -> Result<String> {
-    let texts: BTreeMap<&str, &str> = credentials.iter().map(|(name, secret)| (name.as_str(), secret.reveal())).collect();
+    let texts: BTreeMap<&str, &str> =
+        credentials.iter().map(|(name, secret)| (name.as_str(), secret.reveal())).collect();
     let text = Secret::new(serde_json::to_string(&texts).map_err(Error::internal)?);
     key.seal(&context(scope, id), text.reveal(), &*app.random)
 }

@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::kernel::{Error, Result};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::Value;
 use skylight_outbound::{Limits, Request};
 use std::time::Duration;
@@ -51,7 +51,8 @@ pub async fn call(
     let url = Url::parse(&url).map_err(|_| refused("the provider's address cannot be built"))?;
     let mut headers = HeaderMap::new();
     if let Some(token) = bearer {
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| refused("the token has odd characters"))?;
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| refused("the token has odd characters"))?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }

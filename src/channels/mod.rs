@@ -5,7 +5,6 @@ mod account;
 pub mod api;
 mod connect;
 mod graph;
-pub mod hooks;
 mod inbound;
 pub mod provider;
 mod sandbox;

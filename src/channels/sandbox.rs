@@ -70,7 +70,8 @@ impl Provider for Sandbox {
     }
 
     fn examine<'a>(&'a self, _: &'a App, _: &'a Credentials) -> BoxFuture<'a, Result<Profile>> {
-        let profile = Profile { identity: String::new(), name: Some("Sandbox".into()), username: Some("sandbox".into()) };
+        let profile =
+            Profile { identity: String::new(), name: Some("Sandbox".into()), username: Some("sandbox".into()) };
         Box::pin(async move { Ok(profile) })
     }
 
@@ -101,7 +102,8 @@ impl Provider for Sandbox {
     }
 
     fn echoes(&self, provider_id: &str, now: Instant) -> Vec<Vec<u8>> {
-        let status = |status: &str| Posted::Status { id: provider_id.to_owned(), status: status.to_owned(), at: now.micros() };
+        let status =
+            |status: &str| Posted::Status { id: provider_id.to_owned(), status: status.to_owned(), at: now.micros() };
         ["sent", "delivered", "read"].map(|word| serde_json::to_vec(&status(word)).unwrap_or_default()).into()
     }
 
@@ -125,7 +127,13 @@ fn read(posted: Posted) -> Option<Incoming> {
         Posted::Status { id, status, at } => {
             let (_, progress) = Progress::WORDS.iter().find(|(word, _)| *word == status)?;
             let at = Instant::from_micros(at);
-            Some(Incoming::Status(IncomingStatus { provider_id: id, message_id: None, status: *progress, at, failure: None }))
+            Some(Incoming::Status(IncomingStatus {
+                provider_id: id,
+                message_id: None,
+                status: *progress,
+                at,
+                failure: None,
+            }))
         }
     }
 }

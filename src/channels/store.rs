@@ -171,7 +171,13 @@ pub async fn connected(read: impl Read, scope: WorkspaceScope, kind: &str) -> Re
     .await
 }
 
-pub async fn insert_inbound(tx: &mut Tx, scope: WorkspaceScope, channel: i64, body: &[u8], now: Instant) -> Result<i64> {
+pub async fn insert_inbound(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    channel: i64,
+    body: &[u8],
+    now: Instant,
+) -> Result<i64> {
     tx.one(
         "INSERT INTO inbound (workspace_id, channel_id, body, received_at) VALUES ($1, $2, $3, $4) RETURNING id",
         args![scope, channel, body, now],

@@ -78,7 +78,8 @@ impl Provider for Bot {
 
     fn parse(&self, _: &Account, body: &[u8]) -> Vec<Incoming> {
         let update: Value = serde_json::from_slice(body).unwrap_or_default();
-        let message = update.get("message").and_then(read_message).or_else(|| update.get("callback_query").and_then(read_choice));
+        let message =
+            update.get("message").and_then(read_message).or_else(|| update.get("callback_query").and_then(read_choice));
         message.map(|message| Incoming::Message(Box::new(message))).into_iter().collect()
     }
 
@@ -177,8 +178,18 @@ fn content(message: &Value) -> Option<(&'static str, String)> {
         return Some(("text", text));
     }
     const KINDS: [&str; 12] = [
-        "photo", "voice", "audio", "video", "video_note", "animation", "document", "sticker", "venue", "location",
-        "contact", "poll",
+        "photo",
+        "voice",
+        "audio",
+        "video",
+        "video_note",
+        "animation",
+        "document",
+        "sticker",
+        "venue",
+        "location",
+        "contact",
+        "poll",
     ];
     let kind = KINDS.into_iter().find(|kind| message.get(*kind).is_some())?;
     Some((kind, said("caption").unwrap_or_else(|| format!("[{kind}]"))))

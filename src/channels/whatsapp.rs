@@ -36,7 +36,9 @@ impl Provider for Cloud {
         for name in ["phone_number_id", "waba_id"] {
             let field = given.at(name).required_if(name == "phone_number_id");
             match field.text(64) {
-                Some(id) if id.bytes().all(|b| b.is_ascii_digit()) => drop(credentials.insert(name.into(), Secret::new(id))),
+                Some(id) if id.bytes().all(|b| b.is_ascii_digit()) => {
+                    drop(credentials.insert(name.into(), Secret::new(id)))
+                }
                 Some(_) => complete = field.wrong::<()>("format is invalid").is_some(),
                 None => {}
             }
@@ -44,7 +46,9 @@ impl Provider for Cloud {
         for name in ["access_token", "app_secret"] {
             let field = given.at(name).required();
             match field.text(1024) {
-                Some(word) if word.bytes().all(|b| b.is_ascii_graphic()) => drop(credentials.insert(name.into(), Secret::new(word))),
+                Some(word) if word.bytes().all(|b| b.is_ascii_graphic()) => {
+                    drop(credentials.insert(name.into(), Secret::new(word)))
+                }
                 Some(_) => complete = field.wrong::<()>("format is invalid").is_some(),
                 None => {}
             }
@@ -91,7 +95,8 @@ impl Provider for Cloud {
     fn verify(&self, credentials: &Credentials, headers: &HeaderMap, body: &[u8]) -> bool {
         let app_secret = word(credentials, "app_secret");
         let given = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
-        let Some(given) = given.and_then(|value| value.strip_prefix("sha256=")).filter(|_| !app_secret.is_empty()) else {
+        let Some(given) = given.and_then(|value| value.strip_prefix("sha256=")).filter(|_| !app_secret.is_empty())
+        else {
             return false;
         };
         let expected = secret::hex(&secret::hmac(app_secret.as_bytes(), body));
@@ -163,7 +168,13 @@ async fn get(app: &App, credentials: &Credentials, path: &str) -> Result<Answer>
     call(app, Method::GET, credentials, path, None).await.map_err(graph::unreachable)
 }
 
-async fn call(app: &App, method: Method, credentials: &Credentials, path: &str, body: Option<&Value>) -> Result<Answer, graph::NoAnswer> {
+async fn call(
+    app: &App,
+    method: Method,
+    credentials: &Credentials,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Answer, graph::NoAnswer> {
     let path = format!("/{}{path}", app.config.whatsapp_api_version);
     let token = word(credentials, "access_token");
     graph::call(app, method, &app.config.whatsapp_api_url, &path, Some(token), body).await
@@ -283,7 +294,11 @@ fn outcome(answer: &Answer) -> Sent {
         // A gateway's answer, not the provider's: whether the message was taken is anybody's guess.
         let clear = (400..500).contains(&answer.status);
         let why = format!("WhatsApp answered {}", answer.status);
-        return if clear { Sent::Refused(failure(FailureClass::Unknown, &answer.status.to_string(), &why)) } else { Sent::Unclear(why) };
+        return if clear {
+            Sent::Refused(failure(FailureClass::Unknown, &answer.status.to_string(), &why))
+        } else {
+            Sent::Unclear(why)
+        };
     }
     let mut failure = read_error(error, answer.status);
     failure.retry_after = answer.retry_after;
@@ -293,7 +308,8 @@ fn outcome(answer: &Answer) -> Sent {
 fn read_error(error: &Value, status: u16) -> Failure {
     let code = error["code"].as_i64().or_else(|| error["code"].as_str()?.parse().ok()).unwrap_or_default();
     let details = error.pointer("/error_data/details").or_else(|| error.get("error_data")).and_then(Value::as_str);
-    let message = [details, error["message"].as_str(), error["title"].as_str()].into_iter().flatten().find(|m| !m.is_empty());
+    let message =
+        [details, error["message"].as_str(), error["title"].as_str()].into_iter().flatten().find(|m| !m.is_empty());
     failure(class(code, status), &code.to_string(), message.unwrap_or("no reason given"))
 }
 

@@ -38,7 +38,12 @@ pub async fn create_partner(app: &App, name: &str, email: &str, plan: PartnerPla
 }
 
 /// Makes a partner with its first key.
-pub async fn new_partner(app: &App, name: &str, email: &Email, plan: PartnerPlan) -> Result<(partners::NewPartner, Secret)> {
+pub async fn new_partner(
+    app: &App,
+    name: &str,
+    email: &Email,
+    plan: PartnerPlan,
+) -> Result<(partners::NewPartner, Secret)> {
     let mut unit = app.begin().await?;
     let made = partners::create(&mut unit, name, email, plan).await?;
     let issued = auth::issue_partner_key(&mut unit, made.scope, "first key").await?;
@@ -63,14 +68,25 @@ pub async fn set_partner(app: &App, id: i64, seats: Option<i64>, plan: Option<Pa
     partners::set(&mut unit, scope, seats, plan).await?;
     let partner = partners::profile(&mut unit.tx, scope).await?;
     unit.commit().await?;
-    println!("Partner {id}: plan {}, {} of {} seats used.", partner.plan, partner.client_seats.used, partner.client_seats.max);
+    println!(
+        "Partner {id}: plan {}, {} of {} seats used.",
+        partner.plan, partner.client_seats.used, partner.client_seats.max
+    );
     Ok(())
 }
 
-pub async fn create_workspace(app: &App, partner: i64, name: &str, plan: &str, email: &str, as_json: bool) -> Result<()> {
+pub async fn create_workspace(
+    app: &App,
+    partner: i64,
+    name: &str,
+    plan: &str,
+    email: &str,
+    as_json: bool,
+) -> Result<()> {
     let email = parse_email("admin-email", email)?;
     let admin = NewAdmin { first_name: "Admin".into(), last_name: name.into(), email, phone: None };
-    let new = NewClient { company_name: name.into(), plan: plan.into(), admin, timezone: Timezone::utc(), country: None };
+    let new =
+        NewClient { company_name: name.into(), plan: plan.into(), admin, timezone: Timezone::utc(), country: None };
     let (scope, key) = new_workspace(app, PartnerScope::named_by_operator(partner), &new).await?;
     print(&json!({"id": scope.id(), "api_key": key.reveal()}), as_json);
     Ok(())
@@ -86,7 +102,13 @@ pub async fn new_workspace(app: &App, partner: PartnerScope, new: &NewClient) ->
     Ok((scope, issued.key))
 }
 
-pub async fn create_key(app: &App, workspace: i64, name: Option<String>, domains: Vec<String>, as_json: bool) -> Result<()> {
+pub async fn create_key(
+    app: &App,
+    workspace: i64,
+    name: Option<String>,
+    domains: Vec<String>,
+    as_json: bool,
+) -> Result<()> {
     let scope = WorkspaceScope::named_by_operator(workspace);
     // Asking for its key proves that the workspace is there.
     workspaces::data_key(app, scope).await?;

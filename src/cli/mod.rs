@@ -212,7 +212,9 @@ async fn execute(command: Command, config: Config) -> Result<()> {
             manage::create_partner(&app, &company_name, &email, plan.into(), json).await
         }
         Command::Partner(PartnerCommand::Suspend(partner)) => manage::set_partner_active(&app, partner.id, false).await,
-        Command::Partner(PartnerCommand::Reactivate(partner)) => manage::set_partner_active(&app, partner.id, true).await,
+        Command::Partner(PartnerCommand::Reactivate(partner)) => {
+            manage::set_partner_active(&app, partner.id, true).await
+        }
         Command::Partner(PartnerCommand::Set { partner, seats, plan }) => {
             manage::set_partner(&app, partner.id, seats, plan.map(PartnerPlan::from)).await
         }

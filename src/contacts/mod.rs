@@ -233,7 +233,12 @@ pub async fn touch_last_message(unit: &mut Unit, scope: WorkspaceScope, id: i64,
 }
 
 /// Adds to the faults of a body the one that only the table knows, so that the caller sees them all at once.
-pub async fn with_taken_phone(read: impl Read, scope: WorkspaceScope, new: &PhoneOfType, faults: Error) -> Result<Error> {
+pub async fn with_taken_phone(
+    read: impl Read,
+    scope: WorkspaceScope,
+    new: &PhoneOfType,
+    faults: Error,
+) -> Result<Error> {
     if store::find_by_phone(read, scope, new.channel_type, &new.phone).await?.is_none() {
         return Ok(faults);
     }

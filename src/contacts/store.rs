@@ -133,7 +133,12 @@ fn conditions<'a>(scope: &'a WorkspaceScope, filter: &'a Filter) -> (String, Vec
         bind(&mut sql, tagged, tag.value(), ")");
     }
     for (n, pattern) in filter.patterns.iter().enumerate() {
-        bind(&mut sql, if n == 0 { " AND (search_text LIKE " } else { " OR search_text LIKE " }, pattern.value(), " ESCAPE '!'");
+        bind(
+            &mut sql,
+            if n == 0 { " AND (search_text LIKE " } else { " OR search_text LIKE " },
+            pattern.value(),
+            " ESCAPE '!'",
+        );
     }
     if !filter.patterns.is_empty() {
         sql.push(')');
@@ -160,7 +165,8 @@ pub async fn update(tx: &mut Tx, scope: WorkspaceScope, contact: &Contact, found
 
 /// The name of the contact that was removed, and whether it was blacklisted.
 pub async fn delete(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<Option<(String, bool)>> {
-    tx.opt("DELETE FROM contact WHERE workspace_id = $1 AND id = $2 RETURNING name, blacklisted", args![scope, id]).await
+    tx.opt("DELETE FROM contact WHERE workspace_id = $1 AND id = $2 RETURNING name, blacklisted", args![scope, id])
+        .await
 }
 
 /// Sets the mark, or turns it over without a wish; false if nothing changed.
@@ -203,7 +209,8 @@ pub async fn tag(tx: &mut Tx, scope: WorkspaceScope, id: i64, titles: &[String],
     )
     .await?;
     let positions: Vec<i64> = (0..).take(titles.len()).collect();
-    let tagged: Vec<_> = titles.iter().zip(&positions).map(|(title, position)| list![&scope, title, &id, position]).collect();
+    let tagged: Vec<_> =
+        titles.iter().zip(&positions).map(|(title, position)| list![&scope, title, &id, position]).collect();
     tx.exec_many(
         "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
          SELECT workspace_id, CAST($3 AS BIGINT), id, CAST($4 AS BIGINT) FROM tag WHERE workspace_id = $1 AND title = $2",

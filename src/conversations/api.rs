@@ -1,8 +1,9 @@
 //! `/api/v1/conversations`, `/api/v1/contacts/{id}/messages`, `/api/v1/messages/send`.
 
 use super::{Conversation, Filter, Message, NewMessage, history, list, send};
+use crate::contacts;
 use crate::http::route::Shape;
-use crate::http::{Answer, Id, Query, Reply, Route, Valid, Who, WorkspaceCaller};
+use crate::http::{Answer, Id, Query, Reply, Route, UnreadQuery, Valid, Who, WorkspaceCaller};
 use crate::kernel::Page;
 use crate::kernel::fields::{Fields, Input};
 use http::Method;
@@ -53,7 +54,9 @@ async fn list_handler(caller: WorkspaceCaller, Query(filter): Query<Filter>) -> 
     Reply::page(&list(&caller.app.db, caller.scope(), filter).await?)
 }
 
-async fn history_handler(caller: WorkspaceCaller, Id(id): Id, Query(query): Query<HistoryQuery>) -> Answer {
+async fn history_handler(caller: WorkspaceCaller, Id(id): Id, query: UnreadQuery) -> Answer {
+    let contact = contacts::summary(&caller.app.db, caller.scope(), id);
+    let query: HistoryQuery = query.read_about(contact).await?;
     Reply::page(&history(&caller.app.db, caller.scope(), id, query.direction, query.page).await?)
 }
 

@@ -44,12 +44,19 @@ impl Kind for ProcessInbound {
         account.provider.parse(account, &body)
     }
 
-    async fn settle(&self, unit: &mut Unit, account: &Arc<Account>, done: &mut Vec<(Job, Vec<Incoming>)>) -> Result<Vec<Verdict>> {
+    async fn settle(
+        &self,
+        unit: &mut Unit,
+        account: &Arc<Account>,
+        done: &mut Vec<(Job, Vec<Incoming>)>,
+    ) -> Result<Vec<Verdict>> {
         for (_, incoming) in done.iter() {
             for one in incoming {
                 match one {
                     Incoming::Message(message) => receive(unit, account, message).await?,
-                    Incoming::Status(status) => progress::report(unit, account.scope, account.id, status.clone()).await?,
+                    Incoming::Status(status) => {
+                        progress::report(unit, account.scope, account.id, status.clone()).await?
+                    }
                 }
             }
         }
@@ -82,7 +89,14 @@ async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) 
     // Two deliveries of one message may run on two nodes at once: the index lets one of them through.
     let Some(id) = store::insert_inbound(&mut unit.tx, scope, &row).await? else { return Ok(()) };
     let window = account.provider.window().map(|window| message.sent_at.after(window));
-    let touch = store::Touch { contact: contact.id, channel: account.id, text: &message.content, at: message.sent_at, window, unread: 1 };
+    let touch = store::Touch {
+        contact: contact.id,
+        channel: account.id,
+        text: &message.content,
+        at: message.sent_at,
+        window,
+        unread: 1,
+    };
     store::touch_conversation(&mut unit.tx, scope, &touch).await?;
     contacts::touch_last_message(unit, scope, contact.id, message.sent_at).await?;
     let data = json!({

@@ -172,7 +172,8 @@ pub async fn send(unit: &mut Unit, scope: WorkspaceScope, new: NewMessage) -> Re
     })?;
     meter::take_message(unit, scope).await?;
     let now = unit.now();
-    let row = store::NewOutbound { contact: new.contact_id, channel, kind, content: &new.content, address: &address, now };
+    let row =
+        store::NewOutbound { contact: new.contact_id, channel, kind, content: &new.content, address: &address, now };
     let id = store::insert_outbound(&mut unit.tx, scope, &row).await?;
     let touch = store::Touch { contact: new.contact_id, channel, text: &new.content, at: now, window: None, unread: 0 };
     store::touch_conversation(&mut unit.tx, scope, &touch).await?;

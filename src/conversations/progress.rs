@@ -32,7 +32,14 @@ async fn park(unit: &mut Unit, scope: WorkspaceScope, channel: i64, status: &Inc
 }
 
 /// Takes in what had come before the provider's answer.
-pub async fn catch_up(unit: &mut Unit, scope: WorkspaceScope, channel: i64, message: i64, contact: i64, provider_id: &str) -> Result<()> {
+pub async fn catch_up(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    channel: i64,
+    message: i64,
+    contact: i64,
+    provider_id: &str,
+) -> Result<()> {
     for early in store::unpark(&mut unit.tx, scope, channel, provider_id).await? {
         let Some((_, status)) = Progress::WORDS.iter().find(|(word, _)| *word == early.status) else { continue };
         let failure = early.error_code.map(|code| Failure {
@@ -49,7 +56,13 @@ pub async fn catch_up(unit: &mut Unit, scope: WorkspaceScope, channel: i64, mess
 }
 
 /// Moves one message to a status.
-pub async fn apply(unit: &mut Unit, scope: WorkspaceScope, message: i64, contact: i64, status: &IncomingStatus) -> Result<()> {
+pub async fn apply(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    message: i64,
+    contact: i64,
+    status: &IncomingStatus,
+) -> Result<()> {
     if status.status == Progress::Failed {
         return fail(unit, scope, message, status).await;
     }

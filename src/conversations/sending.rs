@@ -18,8 +18,8 @@ use std::time::Duration;
 pub(super) const LANE: &str = "conversations.send";
 /// A refusal that will pass is tried again this often.
 const TRIES: i64 = 6;
-/// A sleeping lane is woken by reactivation or reconnection; this is the net.
-const SLEEP: Duration = Duration::from_secs(60 * 60);
+/// A sleeping lane is woken by reactivation or reconnection; this is the net for a waking that it slept through.
+const SLEEP: Duration = Duration::from_secs(30);
 const UNKNOWN: &str = "The outcome of sending is unknown; it is not sent again by itself.";
 
 /// Sends the messages of one channel.
@@ -78,7 +78,12 @@ impl Kind for SendMessages {
         Outcome { message: message.message_id, sent }
     }
 
-    async fn settle(&self, unit: &mut Unit, account: &Arc<Account>, done: &mut Vec<(Job, Outcome)>) -> Result<Vec<Verdict>> {
+    async fn settle(
+        &self,
+        unit: &mut Unit,
+        account: &Arc<Account>,
+        done: &mut Vec<(Job, Outcome)>,
+    ) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::with_capacity(done.len());
         for (job, outcome) in done.iter() {
             verdicts.push(record(unit, account, *job, outcome).await?);

@@ -36,7 +36,12 @@ pub async fn conversations(
     .await
 }
 
-pub async fn count_conversations(db: &Db, scope: WorkspaceScope, channel: Option<&str>, contact: Option<i64>) -> Result<i64> {
+pub async fn count_conversations(
+    db: &Db,
+    scope: WorkspaceScope,
+    channel: Option<&str>,
+    contact: Option<i64>,
+) -> Result<i64> {
     db.one(
         "SELECT COUNT(*) FROM conversation JOIN contact
               ON contact.workspace_id = conversation.workspace_id AND contact.id = conversation.contact_id
@@ -153,7 +158,8 @@ pub async fn has_conversation(read: impl Read, scope: WorkspaceScope, contact: i
 
 /// The account a contact's conversation is held on.
 pub async fn conversation_channel(tx: &mut Tx, scope: WorkspaceScope, contact: i64) -> Result<Option<i64>> {
-    tx.opt("SELECT channel_id FROM conversation WHERE workspace_id = $1 AND contact_id = $2", args![scope, contact]).await
+    tx.opt("SELECT channel_id FROM conversation WHERE workspace_id = $1 AND contact_id = $2", args![scope, contact])
+        .await
 }
 
 pub async fn address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, contact: i64) -> Result<Option<String>> {
@@ -164,7 +170,12 @@ pub async fn address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, contact: 
     .await
 }
 
-pub async fn contact_of_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, address: &str) -> Result<Option<i64>> {
+pub async fn contact_of_address(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    channel: i64,
+    address: &str,
+) -> Result<Option<i64>> {
     tx.opt(
         "SELECT contact_id FROM contact_address WHERE workspace_id = $1 AND channel_id = $2 AND address = $3",
         args![scope, channel, address],
@@ -173,7 +184,13 @@ pub async fn contact_of_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64
 }
 
 /// Remembers how a provider knows a contact. The first to be remembered stays.
-pub async fn insert_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, address: &str, contact: i64) -> Result<()> {
+pub async fn insert_address(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    channel: i64,
+    address: &str,
+    contact: i64,
+) -> Result<()> {
     tx.exec(
         "INSERT INTO contact_address (workspace_id, channel_id, address, contact_id) VALUES ($1, $2, $3, $4)
          ON CONFLICT (workspace_id, channel_id, address) DO NOTHING",

@@ -96,10 +96,22 @@ fn new_client(story: &Story) -> Result<NewClient> {
     let email = Email::parse(email).ok_or_else(|| Error::internal("a demo e-mail is wrong"))?;
     let admin = NewAdmin { first_name: first.into(), last_name: last.into(), email, phone: None };
     let timezone = Timezone::parse(story.zone).unwrap_or_else(Timezone::utc);
-    Ok(NewClient { company_name: story.company.into(), plan: story.plan.into(), admin, timezone, country: Country::find(194) })
+    Ok(NewClient {
+        company_name: story.company.into(),
+        plan: story.plan.into(),
+        admin,
+        timezone,
+        country: Country::find(194),
+    })
 }
 
-async fn tell(app: &App, scope: WorkspaceScope, story: &Story, key: Secret, receiver: Option<&Receiver>) -> Result<Made> {
+async fn tell(
+    app: &App,
+    scope: WorkspaceScope,
+    story: &Story,
+    key: Secret,
+    receiver: Option<&Receiver>,
+) -> Result<Made> {
     if let Some(receiver) = receiver {
         let secret = subscribe(app, scope, &receiver.url).await?;
         receiver.expect(secret);

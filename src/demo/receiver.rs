@@ -57,11 +57,15 @@ async fn accept(listener: TcpListener, secrets: Arc<Mutex<Vec<Secret>>>) {
     }
 }
 
-async fn receive(request: Request<Incoming>, secrets: Arc<Mutex<Vec<Secret>>>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn receive(
+    request: Request<Incoming>,
+    secrets: Arc<Mutex<Vec<Secret>>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, 1024 * 1024).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let signature = parts.headers.get("x-skylight-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let signed = |key: &Secret| format!("sha256={}", secret::hex(&secret::hmac(key.reveal().as_bytes(), &body))) == signature;
+    let signed =
+        |key: &Secret| format!("sha256={}", secret::hex(&secret::hmac(key.reveal().as_bytes(), &body))) == signature;
     let verdict = if secrets.lock().iter().any(signed) { "signature holds" } else { "signature unknown" };
     let payload: Value = serde_json::from_slice(&body).unwrap_or_default();
     println!("  webhook  {:<18} {verdict}  {}", payload["event"].as_str().unwrap_or("?"), payload["data"]);

@@ -4,8 +4,10 @@ use super::route::{Route, Shape, Who};
 use crate::kernel::Error;
 use axum::Extension;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
 use http::Method;
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+};
 use std::sync::Arc;
 
 /// The document, written once at start.
@@ -34,7 +36,11 @@ async fn openapi(Extension(document): Extension<Document>) -> Response {
 }
 
 async fn page() -> Response {
-    let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "same-origin")];
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "same-origin"),
+    ];
     (headers, include_str!("../../static/docs/index.html")).into_response()
 }
 

@@ -107,12 +107,25 @@ impl Unread {
         self.read_by(T::read)
     }
 
+    /// What was read of an object; a fault is said only if the object is there.
+    pub async fn read_about<T: Input, O>(&self, object: impl Future<Output = Result<O>>) -> Result<T> {
+        about(self.read(), object).await
+    }
+
     pub fn read_by<T>(&self, reader: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T> {
+        check_arrays(&self.body)?;
         match fields::examine_by(&self.body, Source::Body, self.country, reader)? {
             (Some(input), errors) if errors.is_empty() => Ok(input),
             (_, errors) => Err(Error::fields(errors)),
         }
     }
+}
+
+async fn about<T, O>(read: Result<T>, object: impl Future<Output = Result<O>>) -> Result<T> {
+    if read.is_err() {
+        object.await?;
+    }
+    read
 }
 
 impl FromRequest<Http> for Unread {
@@ -137,6 +150,7 @@ impl<T: Input> FromRequest<Http> for Examined<T> {
 
     async fn from_request(request: Request, _: &Http) -> Result<Self> {
         let body = body_value(request).await?;
+        check_arrays(&body)?;
         let (input, errors) = fields::examine(&body, Source::Body)?;
         Ok(Self { body, input, errors })
     }
@@ -152,11 +166,14 @@ async fn body_value(request: Request) -> Result<Value> {
     if !is_json {
         return Err(Error::unsupported_media_type());
     }
-    let value = json::parse(&bytes).ok_or_else(Error::malformed_body)?;
-    if json::has_long_array(&value) {
+    json::parse(&bytes).ok_or_else(Error::malformed_body)
+}
+
+fn check_arrays(body: &Value) -> Result<()> {
+    if json::has_long_array(body) {
         return Err(Error::field("body", "The body must not have arrays of more than 1000 items."));
     }
-    Ok(value)
+    Ok(())
 }
 
 /// Clients that send no type at all are understood; another type is refused.
@@ -173,11 +190,34 @@ pub struct Query<T>(pub T);
 impl<T: Input> FromRequestParts<Http> for Query<T> {
     type Rejection = Error;
 
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self> {
+        UnreadQuery::from_request_parts(parts, http).await?.read().map(Self)
+    }
+}
+
+/// A query string about an object that the handler must find first.
+#[derive(Debug)]
+pub struct UnreadQuery(Value);
+
+impl UnreadQuery {
+    fn read<T: Input>(&self) -> Result<T> {
+        fields::read(&self.0, Source::Query)
+    }
+
+    /// What was read of an object; a fault is said only if the object is there.
+    pub async fn read_about<T: Input, O>(&self, object: impl Future<Output = Result<O>>) -> Result<T> {
+        about(self.read(), object).await
+    }
+}
+
+impl FromRequestParts<Http> for UnreadQuery {
+    type Rejection = Error;
+
     async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
         let query = parts.uri.query().unwrap_or_default();
         let pairs = url::form_urlencoded::parse(query.as_bytes());
         let map: Map<String, Value> = pairs.map(|(k, v)| (k.into_owned(), Value::String(v.into_owned()))).collect();
-        fields::read(&Value::Object(map), Source::Query).map(Self)
+        Ok(Self(Value::Object(map)))
     }
 }
 
@@ -210,9 +250,16 @@ impl FromRequestParts<Http> for TwoIds {
 }
 
 async fn ids(parts: &mut Parts, state: &Http) -> Result<Vec<i64>> {
-    let Path(segments) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await.map_err(|_| Error::not_found())?;
     // An id that cannot exist is 0, which no row has: the verb answers with its own `… not found.`
-    Ok(segments.iter().map(|(_, text)| plain_id(text).unwrap_or_default()).collect())
+    const NOBODY: i64 = 0;
+    let encoded = parts.uri.path().contains('%');
+    match Path::<Vec<(String, String)>>::from_request_parts(parts, state).await {
+        Ok(Path(segments)) if !encoded => {
+            Ok(segments.iter().map(|(_, text)| plain_id(text).unwrap_or(NOBODY)).collect())
+        }
+        // Digits behind percent signs are not plain.
+        _ => Ok(vec![NOBODY; 2]),
+    }
 }
 
 fn plain_id(text: &str) -> Option<i64> {

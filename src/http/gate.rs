@@ -10,8 +10,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER};
 use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -58,8 +58,7 @@ impl Gate {
 
     /// Who calls, and whether one more request fits the window. Requests without a valid key count against the address.
     async fn identify(&self, who: Who, headers: &HeaderMap, address: IpAddr) -> Result<Identified> {
-        let presented = presented(headers);
-        let holder = match presented {
+        let holder = match presented(headers) {
             Presented::One(token) => self.http.authenticator.holder(token).await?,
             Presented::None | Presented::Several => None,
         };
@@ -77,6 +76,11 @@ impl Gate {
         };
         Ok(Identified { holder, decision, refusal })
     }
+
+    /// Counts a request that no route takes.
+    async fn count(&self, headers: HeaderMap, from: IpAddr) -> Option<Decision> {
+        self.identify(Who::Workspace, &headers, from).await.ok().and_then(|identified| identified.decision)
+    }
 }
 
 struct Identified {
@@ -87,8 +91,13 @@ struct Identified {
 
 /// Lets a request through to its handler, or answers for it.
 pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    // A method the path does not have: the router answers 405.
-    let Some(rule) = gate.rule(&request) else { return next.run(request).await };
+    let Some(rule) = gate.rule(&request) else {
+        // A method the path does not have: the router answers 405, for everybody, but it counts.
+        let decision = gate.count(request.headers().clone(), address(&request)).await;
+        let mut response = next.run(request).await;
+        add_rate_headers(response.headers_mut(), decision);
+        return response;
+    };
     if matches!(rule.who, Who::Public | Who::Provider) {
         return match buffered(request, rule.body_limit).await {
             Ok((request, _)) => next.run(request).await,
@@ -113,10 +122,13 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
 }
 
 async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request, next: Next) -> Result<Response> {
+    // What is wrong with the frame comes first, as far as it shows without reading the body.
+    check_length(request.headers(), rule.body_limit)?;
     if let Some(refusal) = identified.refusal {
         return Err(refusal);
     }
     let owner = match (rule.who, &identified.holder) {
+        _ if !in_its_header(request.headers(), identified.holder.as_ref()) => return Err(Error::wrong_credential()),
         (Who::Workspace, Some(Holder::Workspace(key))) => {
             check_workspace(key, rule.feature, request.headers())?;
             format!("w:{}", key.scope.id())
@@ -167,13 +179,15 @@ fn check_workspace(key: &WorkspaceKey, feature: Option<Feature>, headers: &Heade
     Ok(())
 }
 
+fn check_length(headers: &HeaderMap, limit: usize) -> Result<()> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > limit) { Err(Error::body_too_large()) } else { Ok(()) }
+}
+
 /// Reads the whole body, within its limit and deadline.
 async fn buffered(request: Request, limit: usize) -> Result<(Request, Bytes)> {
     let (parts, body) = request.into_parts();
-    let too_large = parts.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if too_large.is_some_and(|length| length > limit) {
-        return Err(Error::body_too_large());
-    }
+    check_length(&parts.headers, limit)?;
     let collected = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect()).await;
     let bytes = match collected {
         Err(_) => return Err(Error::malformed_request().saying("The request body did not arrive in time.")),
@@ -191,15 +205,28 @@ enum Presented<'a> {
     Several,
 }
 
+const API_KEY: &str = "x-api-key";
+const PARTNER_KEY: &str = "x-partner-key";
+
 /// The key a request presents, in whichever header. `Authorization: Bearer` and `X-Api-Key` are equal.
 fn presented(headers: &HeaderMap) -> Presented<'_> {
-    let bearer = headers.get_all(AUTHORIZATION).iter().map(|v| v.to_str().ok().and_then(bearer_token).unwrap_or_default());
-    let named = ["x-api-key", "x-partner-key"].into_iter().flat_map(|name| headers.get_all(name).iter());
+    let bearer =
+        headers.get_all(AUTHORIZATION).iter().map(|v| v.to_str().ok().and_then(bearer_token).unwrap_or_default());
+    let named = [API_KEY, PARTNER_KEY].into_iter().flat_map(|name| headers.get_all(name).iter());
     let mut all = bearer.chain(named.map(|v| v.to_str().unwrap_or_default().trim()));
     match all.next() {
         None => Presented::None,
         Some(first) if all.all(|other| other == first) => Presented::One(first),
         Some(_) => Presented::Several,
+    }
+}
+
+/// Partner keys stand in `X-Partner-Key` and nothing else does.
+fn in_its_header(headers: &HeaderMap, holder: Option<&Holder>) -> bool {
+    match holder {
+        Some(Holder::Workspace(_)) => !headers.contains_key(PARTNER_KEY),
+        Some(Holder::Partner(_)) => !headers.contains_key(API_KEY) && !headers.contains_key(AUTHORIZATION),
+        None => true,
     }
 }
 
@@ -241,13 +268,9 @@ fn add_rate_headers(headers: &mut HeaderMap, decision: Option<Decision>) {
 
 /// An unknown path of the API: 404 for everybody, but it counts like any other request.
 pub async fn unknown_path(gate: Gate, request: Request) -> Response {
-    let from = address(&request);
-    let headers = request.into_parts().0.headers;
-    let identified = gate.identify(Who::Workspace, &headers, from).await;
+    let decision = gate.count(request.headers().clone(), address(&request)).await;
     let mut response = Error::not_found().into_response();
-    if let Ok(Identified { decision, .. }) = identified {
-        add_rate_headers(response.headers_mut(), decision);
-    }
+    add_rate_headers(response.headers_mut(), decision);
     response
 }
 

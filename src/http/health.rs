@@ -1,7 +1,7 @@
 //! For whoever watches the server: alive, and able to serve.
 
-use super::route::{Route, Shape, Who};
 use super::Http;
+use super::route::{Route, Shape, Who};
 use crate::kernel::{Error, Result};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -40,4 +40,3 @@ async fn ready(State(http): State<Http>) -> Result<Response> {
     http.app.db.ping().await?;
     Ok(axum::Json(Health { status: "ok" }).into_response())
 }
-

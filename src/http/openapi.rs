@@ -5,15 +5,18 @@ use crate::kernel::Error;
 use crate::kernel::page::Meta;
 use http::Method;
 use serde_json::json;
+use utoipa::ToSchema;
+use utoipa::openapi::tag::Tag;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, OpenApiVersion, Ref, RefOr, Required, Response,
     ResponseBuilder, Schema, Server,
 };
-use utoipa::ToSchema;
 
 const JSON: &str = "application/json";
 const BEARER: &str = "workspaceBearer";
@@ -28,20 +31,32 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
         item.merge_operations(PathItem::new(method(&route.method), operation(route)));
         paths = paths.path(route.path, item);
     }
-    let info = InfoBuilder::new()
-        .title("Messaging platform API")
-        .version("1.0.0")
-        .description(Some(DESCRIPTION))
-        .build();
+    let info =
+        InfoBuilder::new().title("Messaging platform API").version("1.0.0").description(Some(DESCRIPTION)).build();
     OpenApiBuilder::new()
         .openapi(OpenApiVersion::Version31)
         .info(info)
         .servers(Some([Server::new("/")]))
         .paths(paths)
         .webhooks(Some(webhook_paths(webhooks)))
+        .tags(Some(TAGS.map(Tag::new)))
         .components(Some(components(routes)))
         .build()
 }
+
+/// The order of the reference page.
+const TAGS: [&str; 10] = [
+    "Partners",
+    "Account",
+    "Contacts",
+    "Messages",
+    "Channels",
+    "Webhooks",
+    "Webhook events",
+    "Provider hooks",
+    "Operations",
+    "Reference",
+];
 
 const DESCRIPTION: &str = "Workspaces authenticate with `Authorization: Bearer <key>` or `X-Api-Key`, partners with \
 `X-Partner-Key`. Every answer is JSON in one envelope; lists carry `meta`; errors carry `message`, a stable `code`, and \
@@ -74,7 +89,8 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
         operation = operation.parameter(idempotency_key());
     }
     if let Some((name, _)) = &route.request {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).example(route.request_example.clone());
+        let content =
+            ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).example(route.request_example.clone());
         let body = RequestBodyBuilder::new().content(JSON, content.build()).required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }

@@ -2,8 +2,8 @@
 
 use crate::kernel::{Error, Listing, Result};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
 /// An answer, already written out, so that an idempotency record can keep exactly what the caller got.
@@ -61,7 +61,12 @@ impl Reply {
         Self { status: 204, body: String::new() }
     }
 
-    fn envelope(status: u16, data: Option<&impl Serialize>, message: Option<&str>, meta: Option<impl Serialize>) -> Result<Self> {
+    fn envelope(
+        status: u16,
+        data: Option<&impl Serialize>,
+        message: Option<&str>,
+        meta: Option<impl Serialize>,
+    ) -> Result<Self> {
         let envelope = Envelope { success: true, data, message, meta };
         let body = serde_json::to_string(&envelope).map_err(Error::internal)?;
         Ok(Self { status, body })

@@ -78,7 +78,10 @@ const TURN: Duration = Duration::from_secs(5);
 /// How often a busy lane looks for jobs that came meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const SETTLE_AGAIN: Duration = Duration::from_millis(500);
-const SETTLE_TRIES: usize = 20;
+/// How long a stopping server goes on trying to record what was done.
+const AT_STOP: Duration = Duration::from_secs(10);
+/// The first wait of a job that cannot be recorded.
+const AFTER_FAULT: Duration = Duration::from_secs(60);
 
 pub(super) struct Runner<K: Kind> {
     kind: Arc<K>,
@@ -125,10 +128,9 @@ impl<K: Kind> Runner<K> {
 
     async fn work(&mut self, shared: Arc<K::Shared>) -> Result<()> {
         let began = std::time::Instant::now();
-        let mut fetch = true;
         loop {
             let in_turn = began.elapsed() < TURN && !self.app.is_stopping() && self.not_before.micros() == 0;
-            if fetch && in_turn && self.waiting.len() < K::CONCURRENCY {
+            if in_turn && self.waiting.len() < K::CONCURRENCY {
                 self.fetch(&shared).await?;
             }
             if in_turn {
@@ -137,7 +139,7 @@ impl<K: Kind> Runner<K> {
             if self.running.is_empty() && self.finished.is_empty() && self.dropped.is_empty() {
                 return Ok(());
             }
-            fetch = self.collect().await;
+            self.collect().await;
             // Places that came free are taken before the outcomes are written, so that nobody waits for the disk. A strict
             // kind has nothing waiting whose group is not settled.
             if in_turn {
@@ -145,7 +147,6 @@ impl<K: Kind> Runner<K> {
             }
             if !self.finished.is_empty() || !self.dropped.is_empty() {
                 self.settle(&shared).await?;
-                fetch = true;
             }
         }
     }
@@ -201,10 +202,10 @@ impl<K: Kind> Runner<K> {
         self.running.spawn(async move { (job, work.await.ok()) });
     }
 
-    /// Waits for something to finish and takes all that has; false if it was only time to look for new jobs.
-    async fn collect(&mut self) -> bool {
+    /// Waits until something finishes, or it is time to look for new jobs, and takes all that has finished.
+    async fn collect(&mut self) {
         if self.running.is_empty() {
-            return true;
+            return;
         }
         let first = tokio::time::timeout(LOOK_AGAIN, self.running.join_next()).await;
         let mut next = first.ok().flatten();
@@ -218,35 +219,56 @@ impl<K: Kind> Runner<K> {
             }
             next = self.running.try_join_next();
         }
-        true
     }
 
-    /// Records and acknowledges in one transaction. During an outage of the database the outcomes are kept and tried
-    /// again: what was done must not be done twice.
+    /// Records and acknowledges a batch. If one of its jobs cannot be recorded, each is recorded by itself, so that it
+    /// holds back nobody else; it is tried again later.
     async fn settle(&mut self, shared: &K::Shared) -> Result<()> {
-        for attempt in 1.. {
+        let Err(fault) = self.settle_batch(shared).await? else { return Ok(()) };
+        tracing::error!(%fault, kind = K::NAME, "recording a batch failed; recording its jobs one by one");
+        for (job, done) in std::mem::take(&mut self.finished) {
+            self.finished.push((job, done));
+            if let Err(fault) = self.settle_batch(shared).await? {
+                tracing::error!(%fault, kind = K::NAME, job = job.id, "a job cannot be recorded; it is tried again later");
+                self.finished.clear();
+                let later = AFTER_FAULT * u32::try_from(job.attempt.clamp(1, 60)).unwrap_or(1);
+                self.dropped.push((job, Verdict::Retry(self.app.now().after(later))));
+            }
+        }
+        self.settle_batch(shared).await?
+    }
+
+    /// During an outage of the database the outcomes are kept and tried again: what was done must not be done twice. The
+    /// inner error is a fault of one of the jobs, the outer one ends the lane.
+    async fn settle_batch(&mut self, shared: &K::Shared) -> Result<Result<()>> {
+        let began = std::time::Instant::now();
+        loop {
             match self.settle_once(shared).await {
-                Ok(()) => return Ok(()),
-                Err(error) if error.is_ours() && attempt < SETTLE_TRIES => {
+                Ok(true) => return Ok(Ok(())),
+                Ok(false) => return Err(Error::internal("the lease was lost; another node goes on")),
+                Err(error) if !is_outage(&error) => return Ok(Err(error)),
+                Err(error) if self.app.is_stopping() && began.elapsed() > AT_STOP => return Err(error),
+                Err(error) => {
                     tracing::warn!(%error, kind = K::NAME, "recording outcomes failed; trying again");
                     tokio::time::sleep(SETTLE_AGAIN).await;
                 }
-                Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 
-    async fn settle_once(&mut self, shared: &K::Shared) -> Result<()> {
+    /// One transaction; false if the lease was lost.
+    async fn settle_once(&mut self, shared: &K::Shared) -> Result<bool> {
         let mut unit = self.app.begin().await?;
         if !store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? {
-            return Err(Error::conflict().saying("the lease was lost"));
+            return Ok(false);
         }
         // One order on every node, so that two settlements never wait for each other in a circle.
         self.finished.sort_by_key(|(job, _)| job.id);
-        let verdicts = self.kind.settle(&mut unit, shared, &mut self.finished).await?;
-        let settled = self.finished.iter().map(|(job, _)| *job).zip(verdicts);
-        let all: Vec<_> = settled.chain(self.dropped.iter().copied()).collect();
+        let mut all = self.dropped.clone();
+        if !self.finished.is_empty() {
+            let verdicts = self.kind.settle(&mut unit, shared, &mut self.finished).await?;
+            all.extend(self.finished.iter().map(|(job, _)| *job).zip(verdicts));
+        }
         acknowledge(&mut unit, &all).await?;
         unit.commit().await?;
         for (job, verdict) in all {
@@ -257,7 +279,7 @@ impl<K: Kind> Runner<K> {
         }
         self.finished.clear();
         self.dropped.clear();
-        Ok(())
+        Ok(true)
     }
 
     async fn clear(self) -> Result<()> {
@@ -278,6 +300,10 @@ impl<K: Kind> Runner<K> {
         }
         unit.commit().await
     }
+}
+
+fn is_outage(error: &Error) -> bool {
+    matches!(error, Error::Database(error) if error.is_outage())
 }
 
 async fn acknowledge(unit: &mut Unit, verdicts: &[(Job, Verdict)]) -> Result<()> {

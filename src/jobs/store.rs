@@ -27,8 +27,7 @@ pub async fn insert(
     jobs: &[NewJob],
     due: Instant,
 ) -> Result<()> {
-    let lists: Vec<_> =
-        jobs.iter().map(|job| list![&lane_id, &scope, &job.subject, &job.group, &due]).collect();
+    let lists: Vec<_> = jobs.iter().map(|job| list![&lane_id, &scope, &job.subject, &job.group, &due]).collect();
     tx.exec_many(
         "INSERT INTO job (lane_id, workspace_id, subject_id, group_id, run_at) VALUES ($1, $2, $3, $4, $5)",
         &lists,

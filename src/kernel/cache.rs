@@ -77,9 +77,8 @@ impl Caches {
     pub fn of<K: Eq + Hash + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(&self) -> Arc<Recent<K, V>> {
         let id = TypeId::of::<Recent<K, V>>();
         let known = self.0.read().get(&id).cloned();
-        let cache = known.unwrap_or_else(|| {
-            self.0.write().entry(id).or_insert_with(|| Arc::new(Recent::<K, V>::default())).clone()
-        });
+        let cache = known
+            .unwrap_or_else(|| self.0.write().entry(id).or_insert_with(|| Arc::new(Recent::<K, V>::default())).clone());
         cache.as_any().downcast().unwrap_or_default()
     }
 
@@ -95,7 +94,9 @@ pub struct Rooms(RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 impl Rooms {
     pub fn of<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         let known = self.0.read().get(&TypeId::of::<T>()).cloned();
-        let shared = known.unwrap_or_else(|| self.0.write().entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default())).clone());
+        let shared = known.unwrap_or_else(|| {
+            self.0.write().entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default())).clone()
+        });
         shared.downcast().unwrap_or_default()
     }
 }

@@ -156,7 +156,9 @@ impl Error {
     pub fn public(&self) -> Cow<'_, Problem> {
         match self {
             Self::Problem(problem) => Cow::Borrowed(problem),
-            Self::Database(error) if error.is_outage() => Cow::Owned(Self::storage_unavailable().retry_after(2).into_problem()),
+            Self::Database(error) if error.is_outage() => {
+                Cow::Owned(Self::storage_unavailable().retry_after(2).into_problem())
+            }
             Self::Database(_) | Self::Internal(_) => Cow::Owned(Self::unexpected().into_problem()),
         }
     }

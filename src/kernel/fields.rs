@@ -204,7 +204,8 @@ impl<'a> Field<'a> {
         let place = |text: &String| items.iter().position(|item| item.as_str().is_some_and(|item| item.trim() == text));
         for unknown in texts.iter().filter(|text| !known(text)) {
             let path = format!("{}.{}", self.path, place(unknown).unwrap_or_default());
-            Field { path, value: None, present: true, source: self.source, shared: self.shared }.selected_is_invalid::<()>();
+            Field { path, value: None, present: true, source: self.source, shared: self.shared }
+                .selected_is_invalid::<()>();
         }
         Some(texts)
     }

@@ -57,7 +57,12 @@ pub struct Meta {
 impl<T> Listing<T> {
     pub fn meta(&self) -> Meta {
         let Page { number, size } = self.page;
-        Meta { current_page: number, last_page: ((self.total + size - 1) / size).max(1), per_page: size, total: self.total }
+        Meta {
+            current_page: number,
+            last_page: ((self.total + size - 1) / size).max(1),
+            per_page: size,
+            total: self.total,
+        }
     }
 
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Listing<U> {

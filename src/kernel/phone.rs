@@ -97,7 +97,8 @@ mod tests {
         ] {
             assert_eq!(Phone::parse(input, saudi).map(|p| p.to_string()).as_deref(), Some(expected), "{input}");
         }
-        for bad in ["", "12", "hello", "+", "+0501234567", "+966 50x123", "++966501234567", "9999999999999999999999999"] {
+        for bad in ["", "12", "hello", "+", "+0501234567", "+966 50x123", "++966501234567", "9999999999999999999999999"]
+        {
             assert!(Phone::parse(bad, saudi).is_none(), "{bad}");
         }
         assert!(Phone::parse("0501234567", None).is_none(), "a national number needs a country");

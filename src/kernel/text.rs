@@ -20,7 +20,7 @@ pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for c in text.nfkd() {
         match c {
-            '\u{0640}' => {}                       // tatweel
+            '\u{0640}' => {} // tatweel
             c if is_mark(c) || is_invisible(c) => {}
             'ٱ' => folded.push('ا'),
             'ة' => folded.push('ه'),

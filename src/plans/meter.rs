@@ -80,7 +80,11 @@ pub async fn contacts(read: impl Read, scope: WorkspaceScope) -> Result<i64> {
 
 /// Whether the plan has room for one more channel; the transaction that connects it decides.
 pub async fn has_room_for_channel(read: impl Read, scope: WorkspaceScope) -> Result<()> {
-    if store::has_room(read, scope, Gauge::Channels).await? { Ok(()) } else { Err(limit_reached(Gauge::Channels.name())) }
+    if store::has_room(read, scope, Gauge::Channels).await? {
+        Ok(())
+    } else {
+        Err(limit_reached(Gauge::Channels.name()))
+    }
 }
 
 async fn take(unit: &mut Unit, scope: WorkspaceScope, gauge: Gauge) -> Result<()> {

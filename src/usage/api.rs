@@ -2,7 +2,8 @@
 
 use super::{ClientUsage, OfAll, OfOne, PartnerUsage};
 use crate::http::route::Shape;
-use crate::http::{Answer, Id, PartnerCaller, Query, Reply, Route, Who};
+use crate::http::{Answer, Id, PartnerCaller, Query, Reply, Route, UnreadQuery, Who};
+use crate::workspaces;
 use http::Method;
 
 pub fn routes() -> Vec<Route> {
@@ -20,8 +21,9 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn of_one(caller: PartnerCaller, Id(id): Id, Query(OfOne(period)): Query<OfOne>) -> Answer {
+async fn of_one(caller: PartnerCaller, Id(id): Id, query: UnreadQuery) -> Answer {
     let app = &caller.app;
+    let OfOne(period) = query.read_about(workspaces::of_partner(&app.db, caller.scope(), id)).await?;
     Reply::data(&super::of_client(&app.db, caller.scope(), id, &period, app.now()).await?)
 }
 

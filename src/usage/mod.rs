@@ -171,7 +171,13 @@ pub async fn of_client(db: &Db, partner: PartnerScope, id: i64, period: &Period,
 }
 
 /// All clients' counters, newest client first.
-pub async fn of_all(db: &Db, partner: PartnerScope, period: &Period, page: Page, now: Instant) -> Result<(PartnerUsage, Listing<()>)> {
+pub async fn of_all(
+    db: &Db,
+    partner: PartnerScope,
+    period: &Period,
+    page: Page,
+    now: Instant,
+) -> Result<(PartnerUsage, Listing<()>)> {
     let month = period.month(now)?;
     let summary = store::summary(db, partner, month).await?;
     let clients = store::page(db, partner, month, page).await?;

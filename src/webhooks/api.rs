@@ -4,7 +4,7 @@ use super::{CreatedWebhook, DeliveryEntry, DeliveryQuery, NewSecret, NewWebhook,
 use crate::auth::Feature;
 use crate::events::WORKSPACE_EVENTS;
 use crate::http::route::Shape;
-use crate::http::{Answer, Id, Query, Reply, Route, Unread, Who, WorkspaceCaller};
+use crate::http::{Answer, Id, Reply, Route, Unread, UnreadQuery, Who, WorkspaceCaller};
 use crate::workspaces;
 use http::Method;
 use serde::Serialize;
@@ -42,7 +42,9 @@ pub fn routes() -> Vec<Route> {
             .saying(LISTED),
         Route::new(Method::POST, ALL, Who::Workspace, "create_webhook", create)
             .doc(tag, "Create a webhook", "The answer is the only one that shows the secret. At most 50 per workspace.")
-            .takes::<NewWebhook>(json!({"name": "CRM sync", "url": "https://crm.example/hooks", "events": ["contact.created"]}))
+            .takes::<NewWebhook>(
+                json!({"name": "CRM sync", "url": "https://crm.example/hooks", "events": ["contact.created"]}),
+            )
             .answers::<CreatedWebhook>(201, Shape::One)
             .saying(CREATED),
         Route::new(Method::GET, EVENTS, Who::Workspace, "list_webhook_events", events)
@@ -52,7 +54,11 @@ pub fn routes() -> Vec<Route> {
             .doc(tag, "Get a webhook", "Without its secret.")
             .answers::<Webhook>(200, Shape::One),
         Route::new(Method::PUT, ONE, Who::Workspace, "update_webhook", update)
-            .doc(tag, "Update a webhook", "Changes what is given. Switched off, a webhook gives up the deliveries that wait.")
+            .doc(
+                tag,
+                "Update a webhook",
+                "Changes what is given. Switched off, a webhook gives up the deliveries that wait.",
+            )
             .takes::<WebhookChanges>(json!({"events": ["contact.created", "message.received"], "is_active": true}))
             .answers::<Webhook>(200, Shape::One)
             .saying(UPDATED),
@@ -60,7 +66,11 @@ pub fn routes() -> Vec<Route> {
             .doc(tag, "Delete a webhook", "Its delivery log goes with it.")
             .answers_nothing(),
         Route::new(Method::POST, TEST, Who::Workspace, "test_webhook", test)
-            .doc(tag, "Send a test event", "Queues a `webhook.test` event for this webhook alone, whatever it subscribes to.")
+            .doc(
+                tag,
+                "Send a test event",
+                "Queues a `webhook.test` event for this webhook alone, whatever it subscribes to.",
+            )
             .answers::<QueuedTest>(200, Shape::One)
             .saying(TESTED),
         Route::new(Method::GET, DELIVERIES, Who::Workspace, "list_webhook_deliveries", deliveries)
@@ -126,7 +136,8 @@ async fn test(caller: WorkspaceCaller, Id(id): Id) -> Answer {
     caller.commit(unit, reply).await
 }
 
-async fn deliveries(caller: WorkspaceCaller, Id(id): Id, Query(query): Query<DeliveryQuery>) -> Answer {
+async fn deliveries(caller: WorkspaceCaller, Id(id): Id, query: UnreadQuery) -> Answer {
+    let query: DeliveryQuery = query.read_about(super::get(&caller.app.db, caller.scope(), id)).await?;
     let listing = super::deliveries(&caller.app.db, caller.scope(), id, &query).await?;
     Reply::page(&listing)
 }

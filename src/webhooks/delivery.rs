@@ -73,7 +73,7 @@ struct Answered {
 const LIMITS: Limits =
     Limits { connect: Duration::from_secs(5), total: Duration::from_secs(30), read: 64 * 1024, strict: false };
 /// A suspended workspace's lanes look again after this long; normally its reactivation wakes them.
-const WHILE_SUSPENDED: Duration = Duration::from_secs(10 * 60);
+const WHILE_SUSPENDED: Duration = Duration::from_secs(30);
 const AFTER_OUTAGE: Duration = Duration::from_secs(5);
 const GONE: &str = "The endpoint answered 410 Gone.";
 
@@ -267,7 +267,11 @@ impl Book {
         let gone = status == Some(StatusCode::GONE);
         let asked = answered.and_then(|answered| answered.asks_for);
         let schedule = &app.config.webhook_retry_schedule;
-        let next = if delivered || gone { None } else { retry::next_attempt(schedule, attempt.number, asked, now, &*app.random) };
+        let next = if delivered || gone {
+            None
+        } else {
+            retry::next_attempt(schedule, attempt.number, asked, now, &*app.random)
+        };
         self.gone |= gone;
         if attempt.number > 1 {
             self.repeated.push(id);

@@ -123,7 +123,9 @@ mod tests {
         let planned = plan(&events, hooks, &SystemRandom);
         let pairs: Vec<_> = planned.iter().map(|d| (d.event_id, d.webhook_id)).collect();
         assert_eq!(pairs, [(1, 1), (2, 1), (2, 2)]);
-        assert!(planned.iter().all(|d| uuid::Uuid::parse_str(&d.delivery_id).is_ok_and(|id| id.get_version_num() == 4)));
+        assert!(
+            planned.iter().all(|d| uuid::Uuid::parse_str(&d.delivery_id).is_ok_and(|id| id.get_version_num() == 4))
+        );
         assert_ne!(planned[0].delivery_id, planned[1].delivery_id);
     }
 }

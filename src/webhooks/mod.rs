@@ -203,7 +203,8 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, new: 
     let events = to_json(&new.events)?;
     let is_active = new.is_active.unwrap_or(true);
     let (secret, now) = (sign::make(&*unit.app().random), unit.now());
-    let fields = Changes { name: Some(&new.name), url: Some(&new.url.0), events: Some(&events), is_active: Some(is_active) };
+    let fields =
+        Changes { name: Some(&new.name), url: Some(&new.url.0), events: Some(&events), is_active: Some(is_active) };
     store::take_turn(&mut unit.tx, scope).await?;
     let id = store::insert(&mut unit.tx, scope, fields, MOST, now).await?;
     let id = id.ok_or_else(|| Error::field("url", format!("You can have at most {MOST} webhooks.")))?;

@@ -55,7 +55,8 @@ pub fn excerpt(answer: &[u8]) -> String {
     while let Some(chunk) = chunks.next() {
         text.extend(chunk.valid().chars().filter(|c| *c != '\0'));
         // A character that the cut went through is left out; other bytes that are no text are marked.
-        if !chunk.invalid().is_empty() && !(cut && chunks.peek().is_none()) {
+        let cut_here = cut && chunks.peek().is_none();
+        if !chunk.invalid().is_empty() && !cut_here {
             text.push(char::REPLACEMENT_CHARACTER);
         }
     }

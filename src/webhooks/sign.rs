@@ -27,7 +27,14 @@ pub enum Slot {
 }
 
 impl Slot {
-    pub fn seal(self, key: &DataKey, scope: WorkspaceScope, webhook: i64, plain: &Secret, random: &dyn Random) -> Result<String> {
+    pub fn seal(
+        self,
+        key: &DataKey,
+        scope: WorkspaceScope,
+        webhook: i64,
+        plain: &Secret,
+        random: &dyn Random,
+    ) -> Result<String> {
         key.seal(&self.context(scope, webhook), plain.reveal(), random)
     }
 

@@ -20,7 +20,16 @@ pub struct WebhookRow {
 }
 
 from_row!(WebhookRow {
-    id, name, url, events, is_active, disabled_reason, dropped_through, deliveries, created_at, updated_at
+    id,
+    name,
+    url,
+    events,
+    is_active,
+    disabled_reason,
+    dropped_through,
+    deliveries,
+    created_at,
+    updated_at
 });
 
 const SHOWN: &str =
@@ -46,9 +55,7 @@ pub struct Secrets {
 from_row!(Secrets { secret, previous_secret, previous_until });
 
 pub async fn list(read: impl Read, scope: WorkspaceScope) -> Result<Vec<WebhookRow>> {
-    let sql = format!(
-        "SELECT {SHOWN} FROM webhook WHERE workspace_id = $1 AND deleted_at IS NULL ORDER BY id DESC"
-    );
+    let sql = format!("SELECT {SHOWN} FROM webhook WHERE workspace_id = $1 AND deleted_at IS NULL ORDER BY id DESC");
     read.all(&sql, args![scope]).await
 }
 
@@ -227,9 +234,8 @@ pub async fn all_workspaces_insert_deliveries(
         while rest.len() >= rows {
             let (chunk, after) = rest.split_at(rows);
             rest = after;
-            let cells = chunk.iter().flat_map(|d| {
-                list![&d.workspace_id, &d.webhook_id, &d.event_id, &d.event, &d.delivery_id]
-            });
+            let cells =
+                chunk.iter().flat_map(|d| list![&d.workspace_id, &d.webhook_id, &d.event_id, &d.event, &d.delivery_id]);
             let values: Vec<Value<'_>> = std::iter::once(now.value()).chain(cells).collect();
             added.extend(tx.all::<(i64, i64, i64)>(&sql, &values).await?);
         }
@@ -340,8 +346,17 @@ pub async fn record_attempts(tx: &mut Tx, scope: WorkspaceScope, attempts: &[Att
         .iter()
         .map(|a| {
             list![
-                &scope, &a.id, &a.status, &a.number, &a.attempted_at, &a.duration_ms, &a.response_status,
-                &a.response_body, &a.error, &a.next_retry_at, &a.delivered_at
+                &scope,
+                &a.id,
+                &a.status,
+                &a.number,
+                &a.attempted_at,
+                &a.duration_ms,
+                &a.response_status,
+                &a.response_body,
+                &a.error,
+                &a.next_retry_at,
+                &a.delivered_at
             ]
         })
         .collect();
@@ -388,8 +403,21 @@ pub struct DeliveryRow {
 }
 
 from_row!(DeliveryRow {
-    id, delivery_id, event, status, queued_at, attempts, attempted_at, duration_ms, response_status, response_body, error,
-    dropped, next_retry_at, delivered_at, created_at
+    id,
+    delivery_id,
+    event,
+    status,
+    queued_at,
+    attempts,
+    attempted_at,
+    duration_ms,
+    response_status,
+    response_body,
+    error,
+    dropped,
+    next_retry_at,
+    delivered_at,
+    created_at
 });
 
 /// Which deliveries of the log are asked for.

@@ -174,7 +174,13 @@ impl Input for ClientFilter {
     }
 }
 
-pub async fn clients(db: &Db, partner: PartnerScope, filter: ClientFilter, now: Instant, link: impl Fn(&str) -> String) -> Result<Listing<Client>> {
+pub async fn clients(
+    db: &Db,
+    partner: PartnerScope,
+    filter: ClientFilter,
+    now: Instant,
+    link: impl Fn(&str) -> String,
+) -> Result<Listing<Client>> {
     let found = store::Filter {
         status: filter.status,
         plan: filter.plan.as_deref(),
@@ -187,7 +193,13 @@ pub async fn clients(db: &Db, partner: PartnerScope, filter: ClientFilter, now: 
     Ok(Listing { items, total, page: filter.page })
 }
 
-pub async fn client(read: impl Read, partner: PartnerScope, id: i64, now: Instant, link: impl Fn(&str) -> String) -> Result<Client> {
+pub async fn client(
+    read: impl Read,
+    partner: PartnerScope,
+    id: i64,
+    now: Instant,
+    link: impl Fn(&str) -> String,
+) -> Result<Client> {
     let row = store::find(read, partner, id, now.month()).await?.ok_or_else(not_found)?;
     Ok(row.client(&link))
 }

@@ -2,7 +2,7 @@
 
 mod clients;
 mod jobs;
-pub mod partner_api;
+pub mod api;
 mod purge;
 mod store;
 
@@ -123,7 +123,12 @@ pub async fn reactivate(unit: &mut Unit, partner: PartnerScope, id: i64) -> Resu
     Ok(store::standing(&mut unit.tx, scope).await?)
 }
 
-async fn standing_changed(unit: &mut Unit, partner: PartnerScope, scope: WorkspaceScope, event: &'static str) -> Result<()> {
+async fn standing_changed(
+    unit: &mut Unit,
+    partner: PartnerScope,
+    scope: WorkspaceScope,
+    event: &'static str,
+) -> Result<()> {
     let name = store::company_name(&mut unit.tx, scope).await?;
     let standing = store::standing(&mut unit.tx, scope).await?;
     let data = json!({

@@ -1,7 +1,7 @@
 //! All SQL of `workspace`. A deleted workspace is found by nobody.
 
-use super::clients::{Client, NewClient, PrimaryUser, Usage};
 use super::Standing;
+use super::clients::{Client, NewClient, PrimaryUser, Usage};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::{Instant, Month, Page, Phone, Timezone, text};
 use skylight_db::{Db, Param, Read, Result, Tx, Value, args, from_row};
@@ -23,13 +23,24 @@ pub async fn insert(tx: &mut Tx, partner: PartnerScope, row: &NewWorkspaceRow<'_
                                 data_key, created_at)
          VALUES ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9)
          ON CONFLICT (slug) DO NOTHING RETURNING id",
-        args![partner, public_id, new.company_name, slug, plan_id, new.timezone, new.country.map(|c| c.id()), data_key, now],
+        args![
+            partner,
+            public_id,
+            new.company_name,
+            slug,
+            plan_id,
+            new.timezone,
+            new.country.map(|c| c.id()),
+            data_key,
+            now
+        ],
     )
     .await
 }
 
 pub async fn of_partner(read: impl Read, partner: PartnerScope, id: i64) -> Result<Option<i64>> {
-    read.opt("SELECT id FROM workspace WHERE partner_id = $1 AND id = $2 AND status <> 'deleted'", args![partner, id]).await
+    read.opt("SELECT id FROM workspace WHERE partner_id = $1 AND id = $2 AND status <> 'deleted'", args![partner, id])
+        .await
 }
 
 from_row!(Standing { id, status, suspended_at });
@@ -86,7 +97,9 @@ pub async fn data_key(read: impl Read, scope: WorkspaceScope) -> Result<Option<(
 }
 
 pub async fn timezone(read: impl Read, scope: WorkspaceScope) -> Result<Option<Timezone>> {
-    read.opt::<(Timezone,)>("SELECT timezone FROM workspace WHERE id = $1", args![scope]).await.map(|row| row.map(|(zone,)| zone))
+    read.opt::<(Timezone,)>("SELECT timezone FROM workspace WHERE id = $1", args![scope])
+        .await
+        .map(|row| row.map(|(zone,)| zone))
 }
 
 pub async fn partner_of(tx: &mut Tx, scope: WorkspaceScope) -> Result<(i64, String)> {
@@ -186,7 +199,8 @@ pub async fn page(db: &Db, partner: PartnerScope, filter: &Filter<'_>, page: Pag
 }
 
 pub async fn find(read: impl Read, partner: PartnerScope, id: i64, month: Month) -> Result<Option<ClientRow>> {
-    let sql = format!("{CLIENT} WHERE workspace.partner_id = $1 AND workspace.id = $3 AND workspace.status <> 'deleted'");
+    let sql =
+        format!("{CLIENT} WHERE workspace.partner_id = $1 AND workspace.id = $3 AND workspace.status <> 'deleted'");
     read.opt(&sql, args![partner, month, id]).await
 }
 

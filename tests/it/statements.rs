@@ -36,7 +36,8 @@ fn statements() -> Vec<(PathBuf, String)> {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let odd = text.split('"').skip(1).step_by(2);
-        let begins = |sql: &&str| ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|verb| sql.starts_with(verb));
+        let begins =
+            |sql: &&str| ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|verb| sql.starts_with(verb));
         let whole = |sql: &&str| !sql.contains('{') && !sql.ends_with("$2") && sql.len() > 12;
         statements.extend(odd.filter(begins).filter(whole).map(|sql| (file.clone(), sql.to_owned())));
     }
@@ -49,7 +50,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, files);
-        } else if path.file_name().is_some_and(|name| name == "store.rs") || path.parent().is_some_and(|p| p.ends_with("store")) {
+        } else if path.file_name().is_some_and(|name| name == "store.rs")
+            || path.parent().is_some_and(|p| p.ends_with("store"))
+        {
             files.push(path);
         }
     }

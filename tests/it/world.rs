@@ -128,7 +128,12 @@ impl World {
         let email = Email::parse(&format!("{name}@partners.example")).unwrap();
         let (made, key) = manage::new_partner(&self.app, name, &email, plan).await.unwrap();
         let id = made.scope.id();
-        Actor { id, base: self.base.clone(), http: self.http.clone(), credential: Some(("X-Partner-Key", key.reveal().into())) }
+        Actor {
+            id,
+            base: self.base.clone(),
+            http: self.http.clone(),
+            credential: Some(("X-Partner-Key", key.reveal().into())),
+        }
     }
 
     /// A workspace with a key, under a partner of its own.
@@ -176,7 +181,7 @@ impl Actor {
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> HttpResponse {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some((header, key)) = &self.credential {
-            request = request.header(header, key);
+            request = request.header(*header, key.as_str());
         }
         if let Some(body) = body {
             request = request.json(&body);
@@ -214,7 +219,8 @@ impl Actor {
         let id = client["id"].as_i64().unwrap();
         let issued = self.post(&format!("/api/v1/partner/clients/{id}/api-keys"), json!({})).await.expect(201);
         let key = issued["data"]["key"].as_str().unwrap().to_owned();
-        let holder = Self { id, base: self.base.clone(), http: self.http.clone(), credential: Some(("X-Api-Key", key)) };
+        let holder =
+            Self { id, base: self.base.clone(), http: self.http.clone(), credential: Some(("X-Api-Key", key)) };
         (client, holder)
     }
 

@@ -28,7 +28,7 @@ impl std::fmt::Debug for PostgresSettings {
 const SESSION: &str = "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=30000 \
                        -c synchronous_commit=on -c client_min_messages=warning -c timezone=UTC";
 const WAIT: Duration = Duration::from_secs(5);
-/// A server that vanished without a word is noticed after so long.
+/// A server that vanished without a word is noticed after about so long.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Prepared statements kept per connection; lists of different lengths make texts without end.
 const STATEMENT_CACHE: usize = 256;
@@ -43,7 +43,8 @@ impl Postgres {
         let mut config: tokio_postgres::Config = settings.url.parse()?;
         let options = config.get_options().map_or(SESSION.to_owned(), |own| format!("{SESSION} {own}"));
         config.options(options).application_name("skylight").connect_timeout(WAIT);
-        config.keepalives_idle(SILENCE).tcp_user_timeout(SILENCE);
+        config.tcp_user_timeout(SILENCE);
+        config.keepalives_idle(SILENCE / 3).keepalives_interval(SILENCE / 3).keepalives_retries(2);
         let manager = Manager::from_config(config, tls()?, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(settings.connections)
@@ -63,6 +64,7 @@ impl Postgres {
         let connection = self.connection().await?;
         let mut rows = noted(&connection, query(&connection, sql, args).await);
         if is(&rows, &Kind::Retry) {
+            // Most likely a statement from before a migration; a read alone may simply run again.
             rows = query(&connection, sql, args).await;
         }
         if is(&rows, &Kind::Unavailable) {

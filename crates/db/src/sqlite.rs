@@ -42,6 +42,8 @@ const IDLE_READERS: usize = 16;
 const STATEMENT_CACHE: usize = 256;
 /// How long another process may hold the file's lock.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long a transaction waits for the writer; as long as one on PostgreSQL waits for a connection.
+const WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
@@ -112,7 +114,9 @@ impl Sqlite {
     }
 
     pub(crate) async fn begin(self: &Arc<Self>) -> Result<SqliteTx> {
-        let mut writer = self.lock().await;
+        let Ok(mut writer) = tokio::time::timeout(WAIT, self.lock()).await else {
+            return Err(Error::new(Kind::Unavailable, "the writer was taken for too long"));
+        };
         let begun = writer.open_batch().and_then(|()| writer.run("SAVEPOINT member"));
         if let Err(error) = begun {
             drop(writer);

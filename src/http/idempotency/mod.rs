@@ -52,10 +52,19 @@ pub enum Outcome {
 }
 
 /// Reads the key of a request and decides whether it may run.
-pub async fn check(http: &Http, owner: String, method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Outcome> {
+pub async fn check(
+    http: &Http,
+    owner: String,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Outcome> {
     let Some(key) = headers.get(HEADER) else { return Ok(Outcome::None) };
     let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST);
-    let key = key.ok_or_else(|| Error::field("Idempotency-Key", "The Idempotency-Key must be 1 to 255 printable ASCII characters."))?;
+    let key = key.ok_or_else(|| {
+        Error::field("Idempotency-Key", "The Idempotency-Key must be 1 to 255 printable ASCII characters.")
+    })?;
     let digest = digest(method, path, body);
     if let Some(reply) = stored(&http.app.db, &owner, key, &digest).await? {
         return Ok(Outcome::Replay(reply));

@@ -9,14 +9,7 @@ pub async fn find(read: impl Read, owner: &str, key: &str) -> Result<Option<(Vec
     read.opt("SELECT digest, status, body FROM idempotency WHERE owner = $1 AND key = $2", args![owner, key]).await
 }
 
-pub async fn insert(
-    tx: &mut Tx,
-    owner: &str,
-    key: &str,
-    digest: &[u8; 32],
-    reply: &Reply,
-    now: Instant,
-) -> Result<()> {
+pub async fn insert(tx: &mut Tx, owner: &str, key: &str, digest: &[u8; 32], reply: &Reply, now: Instant) -> Result<()> {
     tx.exec(
         "INSERT INTO idempotency (owner, key, digest, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
         args![owner, key, digest, reply.status, reply.body, now],

@@ -46,6 +46,20 @@ only!(sqlite, commits_that_arrive_together_share_one_sync, |db| {
     assert_eq!(db.one::<i64>("SELECT COUNT(*) FROM t", &[]).await?, 68);
 });
 
+only!(sqlite, a_batch_ends_although_the_queue_does_not, |db| {
+    db.table("id BIGINT PRIMARY KEY").await?;
+    let held = db.begin().await?;
+    let mut all = pin!(join_all((0..600).map(|id| insert(&db, id))));
+    assert!(futures_util::poll!(&mut all).is_pending());
+    let before = commits(&db.sqlite_file());
+    let (first, all) = join(held.commit(), all).await;
+    first?;
+    for inserted in all {
+        inserted?;
+    }
+    assert!(commits(&db.sqlite_file()) - before >= 3, "at most 256 share one");
+});
+
 only!(sqlite, a_commit_is_answered_only_after_its_batch_is_in_the_log, |db| {
     db.table("id BIGINT PRIMARY KEY").await?;
     let (mut commit, next) = left_to_the_next(&db, "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING").await;
@@ -100,7 +114,7 @@ only!(sqlite, a_runtime_of_one_thread_will_do, |db| {
     db.table("id BIGINT PRIMARY KEY").await?;
     let same = db.clone();
     let alone = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         Ok::<_, std::io::Error>(runtime.block_on(join_all((0..20).map(|id| insert(&same, id)))))
     };
     for inserted in tokio::task::spawn_blocking(alone).await?? {

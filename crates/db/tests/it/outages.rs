@@ -125,20 +125,28 @@ only!(postgres, a_connection_lost_in_a_transaction_is_an_outage_and_the_next_uni
 });
 
 only!(postgres, a_connection_lost_while_reading_is_not_used_again, |place| {
-    let outside = place.postgres().await;
     let db = place.narrow();
-    for _ in 0..20 {
-        let pid: i64 = db.one("SELECT CAST(pg_backend_pid() AS BIGINT)", &[]).await?;
-        let mut reading = pin!(db.one::<i64>("SELECT 1::BIGINT FROM pg_sleep(4)", &[]));
-        let active = "SELECT COUNT(*) FROM pg_stat_activity WHERE pid::bigint = $1 AND wait_event = 'PgSleep'";
-        while outside.query_one(active, &[&pid]).await?.get::<_, i64>(0) == 0 {
-            assert!(futures_util::poll!(&mut reading).is_pending());
-        }
-        kill_all(&outside).await;
-        let lost = reading.await.expect_err("killed");
+    for _ in 0..50 {
+        let dying = "SELECT CAST(1 AS BIGINT) FROM pg_terminate_backend(pg_backend_pid()), pg_sleep(4)";
+        let lost = db.one::<i64>(dying, &[]).await.expect_err("killed");
         assert_eq!(lost.kind(), &Kind::Unavailable, "{lost}");
         db.ping().await?;
     }
+});
+
+only!(postgres, a_connection_lost_while_idle_costs_one_answer_at_most, |place| {
+    place.table("id BIGINT PRIMARY KEY, b BYTEA").await?;
+    let outside = place.postgres().await;
+    let db = place.narrow();
+    for id in 0..20 {
+        db.ping().await?;
+        kill_all(&outside).await;
+        if let Err(error) = insert(&db, id, 1).await {
+            assert_eq!(error.kind(), &Kind::Unavailable, "{error}");
+            insert(&db, id, 1).await?;
+        }
+    }
+    assert_eq!(ids(&db).await?, (0..20).collect::<Vec<_>>());
 });
 
 only!(postgres, a_connection_lost_while_committing_leaves_the_commit_unclear, |place| {
@@ -197,15 +205,21 @@ only!(postgres, a_statement_that_takes_too_long_is_an_outage, |place| {
     db.ping().await?;
 });
 
-only!(postgres, an_unreachable_server_is_an_outage_and_a_full_pool_too, |place| {
+only!(postgres, an_unreachable_server_is_an_outage, |_place| {
     let settings = skylight_db::PostgresSettings { url: "postgres://nobody@127.0.0.1:1/none".into(), connections: 1 };
     let nowhere = Db::postgres(&settings)?;
     assert_eq!(nowhere.ping().await.expect_err("nobody listens").kind(), &Kind::Unavailable);
     assert!(!format!("{settings:?}").contains("nobody"));
-
-    let db = place.narrow();
-    let taken = db.begin().await?;
-    assert_eq!(db.ping().await.expect_err("the one connection is taken").kind(), &Kind::Unavailable);
-    drop(taken);
-    db.ping().await?;
 });
+
+both!(
+    /// Also the mistake of beginning a second transaction inside of the first must not stop the writers for ever.
+    a_transaction_that_waits_too_long_to_begin_is_an_outage,
+    |place| {
+        let db = place.narrow();
+        let taken = db.begin().await?;
+        assert_eq!(db.begin().await.expect_err("taken").kind(), &Kind::Unavailable);
+        drop(taken);
+        db.begin().await?.commit().await?;
+    }
+);

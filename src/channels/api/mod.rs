@@ -1,8 +1,10 @@
 //! `/api/v1/channels` and `GET /api/v1/account/channels`.
 
+pub mod hooks;
+
 use super::{Channel, ChannelStatus, NewChannel, Simulated, accept, by_id, connect, disconnect, get, list, not_found};
 use crate::http::route::Shape;
-use crate::http::{Answer, Id, Reply, Route, Valid, Who, WorkspaceCaller};
+use crate::http::{Answer, Id, Reply, Route, Unread, Valid, Who, WorkspaceCaller};
 use crate::kernel::Error;
 use crate::workspaces;
 use http::Method;
@@ -105,8 +107,9 @@ async fn disconnect_handler(caller: WorkspaceCaller, Id(id): Id) -> Answer {
     caller.commit(unit, Reply::nothing()).await
 }
 
-async fn simulate(caller: WorkspaceCaller, Id(id): Id, Valid(message): Valid<Simulated>) -> Answer {
+async fn simulate(caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
     let account = by_id(&caller.app, caller.scope(), id).await?.ok_or_else(not_found)?;
+    let message: Simulated = body.read()?;
     if account.provider.name() != "sandbox" || !account.is_connected {
         return Err(Error::conflict().saying("Messages can be simulated on a connected sandbox channel only."));
     }

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::auth::{self, KeyInfo, NewKey};
 use crate::http::extract::{Examined, TwoIds};
 use crate::http::route::Shape;
-use crate::http::{Answer, Id, PartnerCaller, Query, Reply, Route, Valid, Who};
+use crate::http::{Answer, Id, PartnerCaller, Query, Reply, Route, Unread, Who};
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::{Email, Error, Instant, Phone, Timezone};
 use http::Method;
@@ -46,17 +46,31 @@ pub fn routes() -> Vec<Route> {
         .answers::<Client>(200, Shape::One);
     let (m, p, w, o) = partner(patch, CLIENT, "update_client");
     let update = Route::new(m, p, w, o, update_handler)
-        .doc(TAG, "Update a client", "Plan changes take effect at the start of the next month (UTC) unless `immediate` is true.")
-        .takes::<ClientChange>(json!({"company_name": "Al-Madar Retail International", "plan": "business", "timezone": "Europe/London"}))
+        .doc(
+            TAG,
+            "Update a client",
+            "Plan changes take effect at the start of the next month (UTC) unless `immediate` is true.",
+        )
+        .takes::<ClientChange>(
+            json!({"company_name": "Al-Madar Retail International", "plan": "business", "timezone": "Europe/London"}),
+        )
         .answers::<Client>(200, Shape::One)
         .saying("Client updated successfully.");
     let (m, p, w, o) = partner(delete.clone(), CLIENT, "delete_client");
     let remove = Route::new(m, p, w, o, delete_handler)
-        .doc(TAG, "Delete a client", "Irreversible: the workspace and all its data are removed, its keys and links are dead.")
+        .doc(
+            TAG,
+            "Delete a client",
+            "Irreversible: the workspace and all its data are removed, its keys and links are dead.",
+        )
         .answers_nothing();
     let (m, p, w, o) = partner(post.clone(), "/api/v1/partner/clients/{id}/suspend", "suspend_client");
     let suspend = Route::new(m, p, w, o, suspend_handler)
-        .doc(TAG, "Suspend a client", "API calls and logins of the workspace are refused; its data stay, and what customers write is stored.")
+        .doc(
+            TAG,
+            "Suspend a client",
+            "API calls and logins of the workspace are refused; its data stay, and what customers write is stored.",
+        )
         .takes::<Reason>(json!({"reason": "Non-payment"}))
         .answers::<Standing>(200, Shape::One)
         .saying("Client workspace suspended.");
@@ -80,9 +94,15 @@ fn key_routes(get: Method, post: Method, delete: Method) -> [Route; 3] {
             .takes::<NewKey>(json!({"name": "CRM", "allowed_domains": ["app.example.com"]}))
             .answers::<Issued>(201, Shape::One)
             .saying("API key created. Store it securely — it won't be shown again."),
-        Route::new(delete, "/api/v1/partner/clients/{id}/api-keys/{key_id}", Who::Partner, "delete_client_key", delete_key)
-            .doc(TAG, "Revoke a client's API key", "Refused at once on this server, within a second on others.")
-            .answers_nothing(),
+        Route::new(
+            delete,
+            "/api/v1/partner/clients/{id}/api-keys/{key_id}",
+            Who::Partner,
+            "delete_client_key",
+            delete_key,
+        )
+        .doc(TAG, "Revoke a client's API key", "Refused at once on this server, within a second on others.")
+        .answers_nothing(),
     ]
 }
 
@@ -156,8 +176,9 @@ async fn get_handler(caller: PartnerCaller, Id(id): Id) -> Answer {
     Reply::data(&clients::client(&app.db, caller.scope(), id, app.now(), |slug| dashboard_url(app, slug)).await?)
 }
 
-async fn update_handler(caller: PartnerCaller, Id(id): Id, Valid(change): Valid<ClientChange>) -> Answer {
+async fn update_handler(caller: PartnerCaller, Id(id): Id, body: Unread) -> Answer {
     let (app, partner) = (caller.app.clone(), caller.scope());
+    let change: ClientChange = body.read_about(of_partner(&app.db, partner, id)).await?;
     let mut unit = caller.begin().await?;
     clients::update(&mut unit, partner, id, change).await?;
     let now = unit.now();
@@ -172,7 +193,8 @@ async fn delete_handler(caller: PartnerCaller, Id(id): Id) -> Answer {
     caller.commit(unit, Reply::nothing()).await
 }
 
-async fn suspend_handler(caller: PartnerCaller, Id(id): Id, Valid(Reason { reason }): Valid<Reason>) -> Answer {
+async fn suspend_handler(caller: PartnerCaller, Id(id): Id, body: Unread) -> Answer {
+    let Reason { reason } = body.read_about(of_partner(&caller.app.db, caller.scope(), id)).await?;
     let mut unit = caller.begin().await?;
     let standing = suspend(&mut unit, caller.scope(), id, reason.as_deref()).await?;
     let reply = Reply::done(&standing, "Client workspace suspended.")?;
@@ -191,7 +213,8 @@ async fn list_keys(caller: PartnerCaller, Id(id): Id) -> Answer {
     Reply::data(&auth::list_keys(&caller.app.db, scope).await?)
 }
 
-async fn create_key(caller: PartnerCaller, Id(id): Id, Valid(new): Valid<NewKey>) -> Answer {
+async fn create_key(caller: PartnerCaller, Id(id): Id, body: Unread) -> Answer {
+    let new: NewKey = body.read_about(of_partner(&caller.app.db, caller.scope(), id)).await?;
     let mut unit = caller.begin().await?;
     let scope = of_partner(&mut unit.tx, caller.scope(), id).await?;
     let issued = auth::issue_workspace_key(&mut unit, scope, new).await?;
