@@ -52,6 +52,7 @@ CREATE TABLE early_status (
     channel_id    BIGINT NOT NULL,
     provider_id   TEXT   NOT NULL,
     status        TEXT   NOT NULL,
+    error_class   TEXT,
     error_code    TEXT,
     error_message TEXT,
     happened_at   BIGINT NOT NULL,

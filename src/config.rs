@@ -144,7 +144,8 @@ impl Reader<'_> {
         let whatsapp_api_version = self.get("whatsapp_api_version", |v| Ok(v.to_owned()));
         let telegram_api_url = self.get("telegram_api_url", http_url);
         let master_keys = self.get("master_keys", |v| {
-            Ok(v.split(',').map(str::trim).filter(|k| !k.is_empty()).map(Secret::new).collect())
+            let key = |k: &str| (k.len() == 64 && k.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Secret::new(k));
+            list(v, key).ok_or("is not a list of keys of 64 hexadecimal digits")
         });
         let extra_ca_file = self.get("extra_ca_file", |v| Ok(Some(v).filter(|v| !v.is_empty()).map(PathBuf::from)));
         let trusted_proxies = self.get("trusted_proxies", networks);

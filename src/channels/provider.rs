@@ -169,18 +169,25 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    const WORDS: &[(&str, Self)] = &[
+        ("auth", Self::Auth),
+        ("rate_channel", Self::RateChannel),
+        ("rate_pair", Self::RatePair),
+        ("window_closed", Self::WindowClosed),
+        ("recipient_unreachable", Self::Unreachable),
+        ("invalid_request", Self::Invalid),
+        ("policy", Self::Policy),
+        ("transient", Self::Transient),
+        ("unknown", Self::Unknown),
+    ];
+
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::RateChannel => "rate_channel",
-            Self::RatePair => "rate_pair",
-            Self::WindowClosed => "window_closed",
-            Self::Unreachable => "recipient_unreachable",
-            Self::Invalid => "invalid_request",
-            Self::Policy => "policy",
-            Self::Transient => "transient",
-            Self::Unknown => "unknown",
-        }
+        Self::WORDS.iter().find(|(_, class)| *class == self).map_or("unknown", |(word, _)| word)
+    }
+
+    /// The class of a stored word.
+    pub fn named(word: &str) -> Self {
+        Self::WORDS.iter().find(|(of, _)| *of == word).map_or(Self::Unknown, |(_, class)| *class)
     }
 }
 

@@ -135,7 +135,8 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: NewContact) -> 
     Ok(contact)
 }
 
-/// The contact who wrote; made if this is their first message. That counts beyond the plan's limit: no message is lost.
+/// The contact who wrote; made if this is their first message (then true, and the caller counts them: beyond the plan's
+/// limit, because no message may be lost).
 pub async fn find_or_create(unit: &mut Unit, scope: WorkspaceScope, from: Inbound) -> Result<(ContactSummary, bool)> {
     // Between the look and the insert somebody else may have added the contact, or after that removed it again.
     for _ in 0..3 {
@@ -145,7 +146,6 @@ pub async fn find_or_create(unit: &mut Unit, scope: WorkspaceScope, from: Inboun
             return Ok((found, false));
         }
         if let Some(contact) = add(unit, scope, NewContact::inbound(&from)).await? {
-            meter::count_contact(unit, scope).await?;
             return Ok((contact.into(), true));
         }
     }

@@ -50,29 +50,29 @@ impl Kind for ProcessInbound {
         account: &Arc<Account>,
         done: &mut Vec<(Job, Vec<Incoming>)>,
     ) -> Result<Vec<Verdict>> {
-        for (_, incoming) in done.iter() {
-            for one in incoming {
-                match one {
-                    Incoming::Message(message) => receive(unit, account, message).await?,
-                    Incoming::Status(status) => {
-                        progress::report(unit, account.scope, account.id, status.clone()).await?
-                    }
-                }
-            }
+        let mut counts = Counts::default();
+        for one in done.iter().flat_map(|(_, incoming)| incoming) {
+            counts += match one {
+                Incoming::Message(message) => receive(unit, account, message).await?,
+                Incoming::Status(status) => progress::report(unit, account.scope, account.id, status.clone()).await?,
+            };
         }
         let ids: Vec<i64> = done.iter().map(|(job, _)| job.subject).collect();
         channels::forget(unit, account.scope, &ids).await?;
+        // The meter last and once: all of a workspace share it.
+        meter::count_arrivals(unit, account.scope, counts).await?;
         Ok(vec![Verdict::Done; done.len()])
     }
 }
 
 /// Takes in one message; a repetition changes nothing.
-async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) -> Result<()> {
+async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) -> Result<Counts> {
     let scope = account.scope;
     if store::has_message(&mut unit.tx, scope, account.id, &message.provider_id).await? {
-        return Ok(());
+        return Ok(Counts::default());
     }
-    let contact = contact(unit, account, message).await?;
+    let (contact, created) = contact(unit, account, message).await?;
+    let contacts_created = i64::from(created);
     let now = unit.now();
     let row = store::NewInbound {
         contact: contact.id,
@@ -87,7 +87,10 @@ async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) 
         now,
     };
     // Two deliveries of one message may run on two nodes at once: the index lets one of them through.
-    let Some(id) = store::insert_inbound(&mut unit.tx, scope, &row).await? else { return Ok(()) };
+    let Some(id) = store::insert_inbound(&mut unit.tx, scope, &row).await? else {
+        return Ok(Counts { contacts_created, ..Counts::default() });
+    };
+    contacts::touch_last_message(unit, scope, contact.id, message.sent_at).await?;
     let window = account.provider.window().map(|window| message.sent_at.after(window));
     let touch = store::Touch {
         contact: contact.id,
@@ -98,7 +101,6 @@ async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) 
         unread: 1,
     };
     store::touch_conversation(&mut unit.tx, scope, &touch).await?;
-    contacts::touch_last_message(unit, scope, contact.id, message.sent_at).await?;
     let data = json!({
         "message": {
             "id": id, "direction": "inbound", "channel": account.kind, "content": message.content,
@@ -107,19 +109,19 @@ async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) 
         "contact": {"id": contact.id, "name": contact.name, "phone": contact.phone, "type": contact.channel_type},
     });
     events::record(unit, scope, "message.received", contact.id, &data).await?;
-    meter::count(unit, scope, Counts { messages_received: 1, ..Counts::default() }).await
+    Ok(Counts { contacts_created, messages_received: 1, ..Counts::default() })
 }
 
-/// Whoever wrote: known by their address on this channel, else by their number, else new.
-async fn contact(unit: &mut Unit, account: &Account, message: &IncomingMessage) -> Result<contacts::ContactSummary> {
+/// Whoever wrote: known by their address on this channel, else by their number, else new (then true).
+async fn contact(unit: &mut Unit, account: &Account, message: &IncomingMessage) -> Result<(contacts::ContactSummary, bool)> {
     let scope = account.scope;
     if let Some(id) = store::contact_of_address(&mut unit.tx, scope, account.id, &message.address).await? {
-        return contacts::summary(&mut unit.tx, scope, id).await;
+        return Ok((contacts::summary(&mut unit.tx, scope, id).await?, false));
     }
     let found = ChannelType::WORDS.iter().find(|(word, _)| *word == account.kind);
     let (_, channel_type) = *found.ok_or_else(|| Error::internal("a channel has an unknown type"))?;
     let from = Inbound { channel_type, phone: message.phone.clone(), name: message.name.clone() };
-    let (contact, _) = contacts::find_or_create(unit, scope, from).await?;
+    let (contact, created) = contacts::find_or_create(unit, scope, from).await?;
     store::insert_address(&mut unit.tx, scope, account.id, &message.address, contact.id).await?;
-    Ok(contact)
+    Ok((contact, created))
 }

@@ -170,16 +170,18 @@ pub async fn send(unit: &mut Unit, scope: WorkspaceScope, new: NewMessage) -> Re
     let address = known.or_else(derived).ok_or_else(|| {
         Error::field("contact_id", "This contact has not written on this channel yet, so it has no address to send to.")
     })?;
-    meter::take_message(unit, scope).await?;
+    // The contact's row first, the meter last: every writer takes its locks in this order, so none waits in a circle, and
+    // the meter, which all of a workspace share, is held for the shortest time.
     let now = unit.now();
+    contacts::touch_last_message(unit, scope, new.contact_id, now).await?;
     let row =
         store::NewOutbound { contact: new.contact_id, channel, kind, content: &new.content, address: &address, now };
     let id = store::insert_outbound(&mut unit.tx, scope, &row).await?;
     let touch = store::Touch { contact: new.contact_id, channel, text: &new.content, at: now, window: None, unread: 0 };
     store::touch_conversation(&mut unit.tx, scope, &touch).await?;
-    contacts::touch_last_message(unit, scope, new.contact_id, now).await?;
     let lane = LaneKey { kind: sending::LANE, key: channel, workspace: Some(scope) };
     jobs::enqueue(unit, lane, &[NewJob { subject: id, group: new.contact_id }]).await?;
+    meter::take_message(unit, scope).await?;
     message(&mut unit.tx, scope, id).await
 }
 

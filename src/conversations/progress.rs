@@ -8,15 +8,16 @@ use crate::channels::provider::{Failure, FailureClass, IncomingStatus, Progress}
 use crate::contacts;
 use crate::events;
 use crate::kernel::{Instant, Result};
-use crate::plans::meter::{self, Counts};
+use crate::plans::meter::Counts;
 use serde_json::json;
 
-/// Takes in a provider's status.
-pub async fn report(unit: &mut Unit, scope: WorkspaceScope, channel: i64, status: IncomingStatus) -> Result<()> {
+/// Takes in a provider's status; answers what it adds to the month's counters, which the caller counts at the end of its
+/// batch.
+pub async fn report(unit: &mut Unit, scope: WorkspaceScope, channel: i64, status: IncomingStatus) -> Result<Counts> {
     let found = store::find_outbound(&mut unit.tx, scope, channel, status.message_id, &status.provider_id).await?;
     match found {
         Some((message, contact)) => apply(unit, scope, message, contact, &status).await,
-        None => park(unit, scope, channel, &status).await,
+        None => park(unit, scope, channel, &status).await.map(|()| Counts::default()),
     }
 }
 
@@ -24,6 +25,7 @@ pub async fn report(unit: &mut Unit, scope: WorkspaceScope, channel: i64, status
 async fn park(unit: &mut Unit, scope: WorkspaceScope, channel: i64, status: &IncomingStatus) -> Result<()> {
     let early = EarlyStatus {
         status: status.status.word().to_owned(),
+        error_class: status.failure.as_ref().map(|failure| failure.class.word().to_owned()),
         error_code: status.failure.as_ref().map(|failure| failure.code.clone()),
         error_message: status.failure.as_ref().map(|failure| failure.message.clone()),
         happened_at: status.at,
@@ -39,20 +41,21 @@ pub async fn catch_up(
     message: i64,
     contact: i64,
     provider_id: &str,
-) -> Result<()> {
+) -> Result<Counts> {
+    let mut counts = Counts::default();
     for early in store::unpark(&mut unit.tx, scope, channel, provider_id).await? {
         let Some((_, status)) = Progress::WORDS.iter().find(|(word, _)| *word == early.status) else { continue };
         let failure = early.error_code.map(|code| Failure {
-            class: FailureClass::Unknown,
+            class: FailureClass::named(early.error_class.as_deref().unwrap_or_default()),
             code,
             message: early.error_message.unwrap_or_default(),
             retry_after: None,
         });
         let provider_id = provider_id.to_owned();
         let status = IncomingStatus { provider_id, message_id: None, status: *status, at: early.happened_at, failure };
-        apply(unit, scope, message, contact, &status).await?;
+        counts += apply(unit, scope, message, contact, &status).await?;
     }
-    Ok(())
+    Ok(counts)
 }
 
 /// Moves one message to a status.
@@ -62,7 +65,7 @@ pub async fn apply(
     message: i64,
     contact: i64,
     status: &IncomingStatus,
-) -> Result<()> {
+) -> Result<Counts> {
     if status.status == Progress::Failed {
         return fail(unit, scope, message, status).await;
     }
@@ -71,29 +74,32 @@ pub async fn apply(
     if !moved && status.status == Progress::Delivered {
         store::note_delivered(&mut unit.tx, scope, message, status.at).await?;
     }
-    if first { sent(unit, scope, message, contact).await } else { Ok(()) }
+    if !first {
+        return Ok(Counts::default());
+    }
+    sent(unit, scope, message, contact).await?;
+    Ok(Counts { messages_sent: 1, ..Counts::default() })
 }
 
-async fn fail(unit: &mut Unit, scope: WorkspaceScope, message: i64, status: &IncomingStatus) -> Result<()> {
+async fn fail(unit: &mut Unit, scope: WorkspaceScope, message: i64, status: &IncomingStatus) -> Result<Counts> {
     if !store::advance(&mut unit.tx, scope, message, Progress::Failed, status.at).await? {
-        return Ok(());
+        return Ok(Counts::default());
     }
     if let Some(failure) = &status.failure {
         store::set_failure(&mut unit.tx, scope, message, failure).await?;
     }
-    meter::count(unit, scope, Counts { messages_failed: 1, ..Counts::default() }).await
+    Ok(Counts { messages_failed: 1, ..Counts::default() })
 }
 
 /// The provider refused a message for good.
-pub async fn refuse(unit: &mut Unit, scope: WorkspaceScope, message: i64, failure: Failure, at: Instant) -> Result<()> {
+pub async fn refuse(unit: &mut Unit, scope: WorkspaceScope, message: i64, failure: Failure, at: Instant) -> Result<Counts> {
     let (provider_id, failure) = (String::new(), Some(failure));
     let status = IncomingStatus { provider_id, message_id: Some(message), status: Progress::Failed, at, failure };
     fail(unit, scope, message, &status).await
 }
 
-/// A message left: told and counted once.
+/// A message left: told once.
 async fn sent(unit: &mut Unit, scope: WorkspaceScope, message: i64, contact: i64) -> Result<()> {
-    meter::count(unit, scope, Counts { messages_sent: 1, ..Counts::default() }).await?;
     let message = super::message(&mut unit.tx, scope, message).await?;
     let contact = contacts::summary(&mut unit.tx, scope, contact).await?;
     let data = json!({

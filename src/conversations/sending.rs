@@ -10,6 +10,7 @@ use crate::channels::provider::{Failure, FailureClass, IncomingStatus, Outgoing,
 use crate::channels::{self, Account};
 use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
 use crate::kernel::{Instant, Result};
+use crate::plans::meter::{self, Counts};
 use crate::workspaces;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,23 +86,27 @@ impl Kind for SendMessages {
         done: &mut Vec<(Job, Outcome)>,
     ) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::with_capacity(done.len());
+        let mut counts = Counts::default();
         for (job, outcome) in done.iter() {
-            verdicts.push(record(unit, account, *job, outcome).await?);
+            let (verdict, counted) = record(unit, account, *job, outcome).await?;
+            verdicts.push(verdict);
+            counts += counted;
         }
+        meter::count_arrivals(unit, account.scope, counts).await?;
         Ok(verdicts)
     }
 }
 
-async fn record(unit: &mut Unit, account: &Account, job: Job, outcome: &Outcome) -> Result<Verdict> {
+async fn record(unit: &mut Unit, account: &Account, job: Job, outcome: &Outcome) -> Result<(Verdict, Counts)> {
     match &outcome.sent {
         Sent::Accepted { provider_id, address } => {
-            accepted(unit, account, job, outcome.message, provider_id, address.as_deref()).await?;
-            Ok(Verdict::Done)
+            let counts = accepted(unit, account, job, outcome.message, provider_id, address.as_deref()).await?;
+            Ok((Verdict::Done, counts))
         }
         Sent::Unclear(why) => {
             tracing::warn!(message = outcome.message, why, "the outcome of a send is unclear");
             store::set_unclear(&mut unit.tx, account.scope, outcome.message, UNKNOWN).await?;
-            Ok(Verdict::Done)
+            Ok((Verdict::Done, Counts::default()))
         }
         Sent::Refused(failure) => refused(unit, account, job, outcome.message, failure).await,
     }
@@ -114,8 +119,9 @@ async fn accepted(
     message: i64,
     provider_id: &str,
     address: Option<&str>,
-) -> Result<()> {
+) -> Result<Counts> {
     let (scope, contact, now) = (account.scope, job.group, unit.now());
+    let mut counts = Counts::default();
     store::set_accepted(&mut unit.tx, scope, message, provider_id).await?;
     if let Some(address) = address {
         store::insert_address(&mut unit.tx, scope, account.id, address, contact).await?;
@@ -123,42 +129,40 @@ async fn accepted(
     if account.provider.accepted_is_sent() {
         let provider_id = provider_id.to_owned();
         let status = IncomingStatus { provider_id, message_id: None, status: Progress::Sent, at: now, failure: None };
-        progress::apply(unit, scope, message, contact, &status).await?;
+        counts += progress::apply(unit, scope, message, contact, &status).await?;
     }
-    progress::catch_up(unit, scope, account.id, message, contact, provider_id).await?;
+    counts += progress::catch_up(unit, scope, account.id, message, contact, provider_id).await?;
     for echo in account.provider.echoes(provider_id, now) {
         channels::accept(unit, account, &echo).await?;
     }
-    Ok(())
+    Ok(counts)
 }
 
-async fn refused(unit: &mut Unit, account: &Account, job: Job, message: i64, failure: &Failure) -> Result<Verdict> {
-    let scope = account.scope;
-    let wait = wait(unit.now(), job.attempt, failure);
-    match failure.class {
-        FailureClass::RateChannel => {
-            store::set_trouble(&mut unit.tx, scope, message, "queued", failure).await?;
-            Ok(Verdict::Pause(wait))
-        }
-        FailureClass::RatePair => {
-            store::set_trouble(&mut unit.tx, scope, message, "queued", failure).await?;
-            Ok(Verdict::Retry(wait))
-        }
-        FailureClass::Transient if job.attempt + 1 < TRIES => {
-            store::set_trouble(&mut unit.tx, scope, message, "queued", failure).await?;
-            Ok(Verdict::Retry(wait))
-        }
+async fn refused(
+    unit: &mut Unit,
+    account: &Account,
+    job: Job,
+    message: i64,
+    failure: &Failure,
+) -> Result<(Verdict, Counts)> {
+    let (scope, now) = (account.scope, unit.now());
+    let wait = wait(now, job.attempt, failure);
+    let verdict = match failure.class {
+        FailureClass::RateChannel => Verdict::Pause(wait),
+        FailureClass::RatePair => Verdict::Retry(wait),
+        FailureClass::Transient if job.attempt + 1 < TRIES => Verdict::Retry(wait),
         class => {
-            let now = unit.now();
-            progress::refuse(unit, scope, message, failure.clone(), now).await?;
-            if class == FailureClass::Auth {
-                // What waits is kept; a reconnection wakes the lane.
-                channels::stop(unit, scope, account.id, &failure.message).await?;
-                return Ok(Verdict::Stop(now.after(SLEEP)));
+            let counts = progress::refuse(unit, scope, message, failure.clone(), now).await?;
+            if class != FailureClass::Auth {
+                return Ok((Verdict::Done, counts));
             }
-            Ok(Verdict::Done)
+            // What waits is kept; a reconnection wakes the lane.
+            channels::stop(unit, scope, account.id, &failure.message).await?;
+            return Ok((Verdict::Stop(now.after(SLEEP)), counts));
         }
-    }
+    };
+    store::set_trouble(&mut unit.tx, scope, message, "queued", failure).await?;
+    Ok((verdict, Counts::default()))
 }
 
 /// As long as the provider asks, else 1 s, 4 s, 16 s … up to five minutes.

@@ -426,11 +426,12 @@ pub async fn set_failure(tx: &mut Tx, scope: WorkspaceScope, id: i64, failure: &
 
 pub struct EarlyStatus {
     pub status: String,
+    pub error_class: Option<String>,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
     pub happened_at: Instant,
 }
-from_row!(EarlyStatus { status, error_code, error_message, happened_at });
+from_row!(EarlyStatus { status, error_class, error_code, error_message, happened_at });
 
 pub async fn park(
     tx: &mut Tx,
@@ -439,11 +440,12 @@ pub async fn park(
     provider_id: &str,
     status: &EarlyStatus,
 ) -> Result<()> {
-    let EarlyStatus { status, error_code, error_message, happened_at } = status;
+    let EarlyStatus { status, error_class, error_code, error_message, happened_at } = status;
     tx.exec(
-        "INSERT INTO early_status (workspace_id, channel_id, provider_id, status, error_code, error_message, happened_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        args![scope, channel, provider_id, status, error_code, error_message, happened_at],
+        "INSERT INTO early_status (workspace_id, channel_id, provider_id, status, error_class, error_code, error_message,
+                                   happened_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        args![scope, channel, provider_id, status, error_class, error_code, error_message, happened_at],
     )
     .await
     .map(|_| ())
@@ -453,7 +455,7 @@ pub async fn park(
 pub async fn unpark(tx: &mut Tx, scope: WorkspaceScope, channel: i64, provider_id: &str) -> Result<Vec<EarlyStatus>> {
     tx.all(
         "DELETE FROM early_status WHERE workspace_id = $1 AND channel_id = $2 AND provider_id = $3
-         RETURNING status, error_code, error_message, happened_at",
+         RETURNING status, error_class, error_code, error_message, happened_at",
         args![scope, channel, provider_id],
     )
     .await

@@ -7,7 +7,7 @@ use crate::auth::{PartnerKey, PartnerScope, WorkspaceKey, WorkspaceScope};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::fields::{self, Input, Source};
 use crate::kernel::{Country, Error, Fields, Result, json};
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use http::request::Parts;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -228,9 +228,8 @@ pub struct Id(pub i64);
 impl FromRequestParts<Http> for Id {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Http) -> Result<Self> {
-        let ids = ids(parts, state).await?;
-        ids.first().copied().map(Self).ok_or_else(Error::not_found)
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
+        ids(parts).first().copied().map(Self).ok_or_else(Error::not_found)
     }
 }
 
@@ -241,25 +240,20 @@ pub struct TwoIds(pub i64, pub i64);
 impl FromRequestParts<Http> for TwoIds {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Http) -> Result<Self> {
-        match ids(parts, state).await?[..] {
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
+        match ids(parts)[..] {
             [first, second] => Ok(Self(first, second)),
             _ => Err(Error::not_found()),
         }
     }
 }
 
-async fn ids(parts: &mut Parts, state: &Http) -> Result<Vec<i64>> {
+/// The ids of the path as they are written: digits behind percent signs are not plain.
+fn ids(parts: &Parts) -> Vec<i64> {
+    let pattern = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let segments = pattern.split('/').zip(parts.uri.path().split('/'));
     // An id that cannot exist is 0, which no row has: the verb answers with its own `… not found.`
-    const NOBODY: i64 = 0;
-    let encoded = parts.uri.path().contains('%');
-    match Path::<Vec<(String, String)>>::from_request_parts(parts, state).await {
-        Ok(Path(segments)) if !encoded => {
-            Ok(segments.iter().map(|(_, text)| plain_id(text).unwrap_or(NOBODY)).collect())
-        }
-        // Digits behind percent signs are not plain.
-        _ => Ok(vec![NOBODY; 2]),
-    }
+    segments.filter(|(name, _)| name.starts_with('{')).map(|(_, text)| plain_id(text).unwrap_or_default()).collect()
 }
 
 fn plain_id(text: &str) -> Option<i64> {

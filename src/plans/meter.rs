@@ -8,12 +8,21 @@ use crate::kernel::{Error, Result};
 use skylight_db::Read;
 
 /// How the counters of the running month change.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub contacts_created: i64,
     pub messages_sent: i64,
     pub messages_received: i64,
     pub messages_failed: i64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.contacts_created += other.contacts_created;
+        self.messages_sent += other.messages_sent;
+        self.messages_received += other.messages_received;
+        self.messages_failed += other.messages_failed;
+    }
 }
 
 /// Makes the meter of a new workspace.
@@ -27,10 +36,16 @@ pub async fn take_contact(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> 
     count(unit, scope, Counts { contacts_created: 1, ..Counts::default() }).await
 }
 
-/// Counts a contact who wrote in: a full plan must not lose a customer's message.
-pub async fn count_contact(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
-    store::move_gauge(&mut unit.tx, scope, Gauge::Contacts, 1).await?;
-    count(unit, scope, Counts { contacts_created: 1, ..Counts::default() }).await
+/// Counts what a batch of provider events brought. Contacts who wrote in count beyond the plan's limit: a full plan must
+/// not lose a customer's message.
+pub async fn count_arrivals(unit: &mut Unit, scope: WorkspaceScope, counts: Counts) -> Result<()> {
+    if counts == Counts::default() {
+        return Ok(());
+    }
+    if counts.contacts_created > 0 {
+        store::move_gauge(&mut unit.tx, scope, Gauge::Contacts, counts.contacts_created).await?;
+    }
+    count(unit, scope, counts).await
 }
 
 pub async fn give_back_contact(unit: &mut Unit, scope: WorkspaceScope, was_blacklisted: bool) -> Result<()> {
@@ -68,7 +83,7 @@ pub async fn take_message(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> 
 }
 
 /// Adds to the counters of the running month, and notes the gauges as they are now.
-pub async fn count(unit: &mut Unit, scope: WorkspaceScope, counts: Counts) -> Result<()> {
+async fn count(unit: &mut Unit, scope: WorkspaceScope, counts: Counts) -> Result<()> {
     let month = unit.now().month();
     Ok(store::count(&mut unit.tx, scope, month, counts).await?)
 }

@@ -4,12 +4,18 @@
 mod world;
 
 mod bad_input;
+mod cast;
 mod channels;
 mod contacts;
 mod docs;
+mod framing;
+mod idempotency;
 mod journey;
+mod limits;
+mod openapi;
 mod partners;
 mod process;
 mod routes;
 mod statements;
+mod stored;
 mod webhooks;
