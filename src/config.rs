@@ -73,10 +73,6 @@ impl Config {
         if faults.is_empty() { config.ok_or_else(Vec::new) } else { Err(faults) }
     }
 
-    pub fn is_https(&self) -> bool {
-        self.public_url.scheme() == "https"
-    }
-
     /// An absolute address under the public one.
     pub fn public(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
@@ -149,7 +145,10 @@ impl Reader<'_> {
         });
         let extra_ca_file = self.get("extra_ca_file", |v| Ok(Some(v).filter(|v| !v.is_empty()).map(PathBuf::from)));
         let trusted_proxies = self.get("trusted_proxies", networks);
-        let log = self.get("log", |v| Ok(v.to_owned()));
+        let log = self.get("log", |v| match tracing_subscriber::EnvFilter::try_new(v) {
+            Ok(_) => Ok(v.to_owned()),
+            Err(_) => Err("is not a filter like info,skylight=debug"),
+        });
         Some(Config {
             listen: listen?,
             public_url: public_url?,

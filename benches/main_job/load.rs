@@ -21,7 +21,6 @@ pub struct Load {
 /// What the measured part came to.
 #[derive(Debug)]
 pub struct Outcome {
-    pub answers: usize,
     pub per_second: f64,
     /// In microseconds, sorted.
     latencies: Vec<u32>,
@@ -77,7 +76,7 @@ impl Load {
         }
         latencies.sort_unstable();
         let per_second = latencies.len() as f64 / self.measured.as_secs_f64();
-        Ok(Outcome { answers: latencies.len(), per_second, latencies })
+        Ok(Outcome { per_second, latencies })
     }
 }
 

@@ -114,6 +114,9 @@ fn hook_url(app: &App, provider: &dyn Provider, token: &str) -> Option<String> {
 
 async fn write_down(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, examined: &Examined) -> Result<Connected> {
     let Examined { new, profile, hook_token, verify_token } = examined;
+    // What was queued while the account was away goes out now. Workers take a lane first and the meter later: so here.
+    crate::jobs::wake_workspace(unit, scope).await?;
+    // From here on nobody else connects for this workspace: the setting found free is ours.
     meter::take_channel(unit, scope).await?;
     let now = unit.now();
     let provider = new.provider.name();
@@ -143,8 +146,6 @@ async fn write_down(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, exami
         if error.is_unique("channel_identity") { Error::channel_already_connected() } else { error.into() }
     })?;
     tell_partner(unit, scope, "partner.client.channel.connected", id).await?;
-    // What was queued while the account was away goes out now.
-    crate::jobs::wake_workspace(unit, scope).await?;
     Ok(Connected { id, webhook_url: hook_url(&app, new.provider, hook_token), verify_token: verify_token.clone() })
 }
 

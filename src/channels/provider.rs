@@ -21,9 +21,6 @@ pub trait Provider: Send + Sync {
     /// Reads the credentials of a request; faults are recorded under their names.
     fn read_credentials(&self, fields: &Fields<'_>) -> Option<Credentials>;
 
-    /// The provider's own id of the account, as far as the credentials tell it.
-    fn identity(&self, credentials: &Credentials) -> Option<String>;
-
     /// Proves the credentials with the provider and learns who the account is. Changes nothing there.
     fn examine<'a>(&'a self, app: &'a App, credentials: &'a Credentials) -> BoxFuture<'a, Result<Profile>>;
 

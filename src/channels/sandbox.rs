@@ -65,10 +65,6 @@ impl Provider for Sandbox {
         Some(Credentials::new())
     }
 
-    fn identity(&self, _: &Credentials) -> Option<String> {
-        None
-    }
-
     fn examine<'a>(&'a self, _: &'a App, _: &'a Credentials) -> BoxFuture<'a, Result<Profile>> {
         let profile =
             Profile { identity: String::new(), name: Some("Sandbox".into()), username: Some("sandbox".into()) };

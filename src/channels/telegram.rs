@@ -36,11 +36,6 @@ impl Provider for Bot {
         Some([("bot_token".to_owned(), Secret::new(token))].into())
     }
 
-    fn identity(&self, credentials: &Credentials) -> Option<String> {
-        let token = credentials.get("bot_token")?.reveal();
-        Some(token.split(':').next().unwrap_or_default().to_owned())
-    }
-
     fn examine<'a>(&'a self, app: &'a App, credentials: &'a Credentials) -> BoxFuture<'a, Result<Profile>> {
         Box::pin(async move {
             let answer = method(app, token(credentials), "getMe", &json!({})).await.map_err(graph::unreachable)?;

@@ -57,10 +57,6 @@ impl Provider for Cloud {
         (complete && has_all).then_some(credentials)
     }
 
-    fn identity(&self, credentials: &Credentials) -> Option<String> {
-        credentials.get("phone_number_id").map(|id| id.reveal().to_owned())
-    }
-
     fn examine<'a>(&'a self, app: &'a App, credentials: &'a Credentials) -> BoxFuture<'a, Result<Profile>> {
         Box::pin(async move {
             let number = word(credentials, "phone_number_id");

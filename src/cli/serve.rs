@@ -68,29 +68,31 @@ pub async fn run(mut config: Config, with_demo: bool) -> Result<()> {
         demo::allow(&mut config);
     }
     let app = open(config, Box::new(SystemClock), Box::new(SystemRandom)).await?;
+    let told_to_stop = told_to_stop()?;
     let server = Server::start(app.clone()).await?;
     tracing::info!(address = %server.address, engine = ?app.db.engine(), "serving");
     if with_demo {
         let receiver = demo::Receiver::start(server.address.port()).await?;
         demo::fill(&app, receiver.as_ref()).await?;
     }
-    wait_for_signal().await;
+    told_to_stop.await;
     tracing::info!("stopping");
     server.stop().await;
     Ok(())
 }
 
-async fn wait_for_signal() {
+/// Resolves when the operator wants the server to end. From the call on, and not only once it is awaited, the signals no
+/// longer end the process by themselves.
+fn told_to_stop() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
+    })
 }
 
 /// Small regular chores; harmless when several nodes do them.

@@ -1,6 +1,6 @@
 //! What callers say about contacts, read and checked: every fault of it at once.
 
-use super::{ChannelType, Contact, ContactStatus, Filter, Inbound};
+use super::{ChannelType, Contact, ContactStatus, Filter, Inbound, Search};
 use crate::kernel::fields::Field;
 use crate::kernel::{Email, Fields, Input, Instant, Page, Phone, text};
 use utoipa::ToSchema;
@@ -168,14 +168,10 @@ pub struct ContactQuery {
 impl Input for ContactQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let filter = Filter {
+            search: fields.at("search").text(LONGEST_NAME).as_deref().and_then(Search::of),
             channel_type: fields.at("type").one_of(ChannelType::WORDS),
             blacklisted: fields.at("blacklisted").boolean(),
             tag: fields.at("tag").text(LONGEST_TAG),
-            ..Filter::default()
-        };
-        let filter = match fields.at("search").text(LONGEST_NAME) {
-            Some(search) => filter.searching(&search),
-            None => filter,
         };
         Some(Self { filter, page: Page::read(fields, 15, 100) })
     }

@@ -11,7 +11,7 @@ mod search;
 mod store;
 
 pub use input::{Blacklisting, ContactChange, ContactQuery, NewContact, PhoneOfType};
-pub use search::Filter;
+pub use search::{Filter, Search};
 
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;

@@ -6,28 +6,36 @@ use crate::kernel::{Email, Phone, text};
 /// Which contacts a list shows; the default takes all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
+    pub search: Option<Search>,
     pub channel_type: Option<ChannelType>,
     pub blacklisted: Option<bool>,
     /// A tag's exact title.
     pub tag: Option<String>,
-    /// Patterns of `LIKE … ESCAPE '!'`, any of which must match the stored search text.
-    pub(super) patterns: Vec<String>,
 }
 
 impl Filter {
-    /// Keeps those whose name, e-mail or phone number holds `search`.
-    pub fn searching(mut self, search: &str) -> Self {
-        let folded = text::fold(search);
-        self.patterns = significant_digits(&folded).filter(|digits| *digits != folded).into_iter().collect();
-        if !folded.is_empty() {
-            self.patterns.push(folded);
-        }
-        self.patterns.iter_mut().for_each(|text| *text = holding(text));
-        self
-    }
-
     pub fn takes_all(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What is looked for in names, e-mail addresses and phone numbers: patterns of `LIKE … ESCAPE '!'`, any of which must
+/// match the stored search text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search(Vec<String>);
+
+impl Search {
+    /// Nothing if the text has nothing to look for.
+    pub fn of(text: &str) -> Option<Self> {
+        let folded = text::fold(text);
+        let number = significant_digits(&folded).filter(|digits| *digits != folded);
+        let texts = number.iter().chain([&folded].into_iter().filter(|text| !text.is_empty()));
+        let patterns: Vec<String> = texts.map(|text| holding(text)).collect();
+        (!patterns.is_empty()).then_some(Self(patterns))
+    }
+
+    pub(super) fn patterns(&self) -> &[String] {
+        &self.0
     }
 }
 
@@ -63,7 +71,7 @@ mod tests {
     use super::*;
 
     fn patterns(search: &str) -> Vec<String> {
-        Filter::default().searching(search).patterns
+        Search::of(search).unwrap().0
     }
 
     #[test]
@@ -85,6 +93,6 @@ mod tests {
         assert_eq!(patterns("501"), ["%501%"]);
         assert_eq!(patterns("000"), ["%000%"]);
         assert_eq!(patterns("room 12"), ["%room 12%"]);
-        assert!(Filter::default().searching("ـ").takes_all(), "what folds to nothing is in every text");
+        assert_eq!(Search::of("ـ"), None, "what folds to nothing is in every text");
     }
 }

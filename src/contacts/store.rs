@@ -1,11 +1,15 @@
 //! All SQL of `contact`, `tag` and `contact_tag`.
 
-use super::{ChannelType, Contact, ContactSummary, Filter, NewContact};
+use super::{ChannelType, Contact, ContactSummary, Filter, NewContact, Search};
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Instant, Page, Phone};
 use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, Value, args, from_row, list};
 
-/// What stands between the titles of one contact's tags when they come as one text.
+/// A contact as [`FromRow`] reads it, and its tags' titles as one text; `$1` is the workspace, `$2` the separator.
+const COLUMNS: &str = "id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at";
+const TAGS: &str = "(SELECT string_agg(tag.title, $2 ORDER BY contact_tag.position) FROM contact_tag
+    JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id
+    WHERE contact_tag.workspace_id = $1 AND contact_tag.contact_id = contact.id)";
 const SEPARATOR: &str = "\u{1f}";
 
 struct Tags(Vec<String>);
@@ -57,16 +61,8 @@ pub async fn insert(
 }
 
 pub async fn find(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<Contact>> {
-    read.opt(
-        "SELECT id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at,
-                (SELECT string_agg(tag.title, $3 ORDER BY contact_tag.position)
-                 FROM contact_tag
-                 JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id
-                 WHERE contact_tag.workspace_id = contact.workspace_id AND contact_tag.contact_id = contact.id)
-         FROM contact WHERE workspace_id = $1 AND id = $2",
-        args![scope, id, SEPARATOR],
-    )
-    .await
+    let sql = format!("SELECT {COLUMNS}, {TAGS} FROM contact WHERE workspace_id = $1 AND id = $3");
+    read.opt(&sql, args![scope, SEPARATOR, id]).await
 }
 
 pub async fn find_summary(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<ContactSummary>> {
@@ -90,32 +86,34 @@ pub async fn find_by_phone(
     .await
 }
 
+/// The workspace is named as a range because PostgreSQL would otherwise walk the primary key backwards, through the
+/// contacts of everybody else. Later pages are cut out first: no tags are gathered for rows that are skipped.
 pub async fn page(read: impl Read, scope: WorkspaceScope, filter: &Filter, page: Page) -> Result<Vec<Contact>> {
-    let (conditions, mut args) = conditions(&scope, filter);
-    let (size, offset) = (page.size, page.offset());
-    args.extend([Value::Text(SEPARATOR), Value::Int(size), Value::Int(offset)]);
-    let [separator, limit, skip] = [args.len() - 2, args.len() - 1, args.len()];
-    let sql = format!(
-        "SELECT id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at,
-                (SELECT string_agg(tag.title, ${separator} ORDER BY contact_tag.position)
-                 FROM contact_tag
-                 JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id
-                 WHERE contact_tag.workspace_id = contact.workspace_id AND contact_tag.contact_id = contact.id)
-         FROM contact WHERE workspace_id = $1{conditions}
-         ORDER BY id DESC LIMIT ${limit} OFFSET ${skip}"
+    let mut args = vec![scope.value(), SEPARATOR.value()];
+    let conditions = conditions(filter, &mut args);
+    args.extend([Value::Int(page.size), Value::Int(page.offset())]);
+    let (limit, skip) = (args.len() - 1, args.len());
+    let rows = format!(
+        "FROM contact WHERE workspace_id BETWEEN $1 AND $1{conditions}
+         ORDER BY workspace_id DESC, id DESC LIMIT ${limit} OFFSET ${skip}"
     );
+    let sql = match page.number {
+        1 => format!("SELECT {COLUMNS}, {TAGS} {rows}"),
+        _ => format!("SELECT {COLUMNS}, {TAGS} FROM (SELECT {COLUMNS} {rows}) AS contact ORDER BY id DESC"),
+    };
     read.all(&sql, &args).await
 }
 
 pub async fn count(read: impl Read, scope: WorkspaceScope, filter: &Filter) -> Result<i64> {
-    let (conditions, args) = conditions(&scope, filter);
+    let mut args = vec![scope.value()];
+    let conditions = conditions(filter, &mut args);
     read.one(&format!("SELECT COUNT(*) FROM contact WHERE workspace_id = $1{conditions}"), &args).await
 }
 
-/// The conditions of a filter, made of fixed pieces, and all arguments up to there; `$1` is the workspace.
-fn conditions<'a>(scope: &'a WorkspaceScope, filter: &'a Filter) -> (String, Vec<Value<'a>>) {
+/// The conditions of a filter, made of fixed pieces; what they compare with is added to the arguments. `$1` is the
+/// workspace.
+fn conditions<'a>(filter: &'a Filter, args: &mut Vec<Value<'a>>) -> String {
     let mut sql = String::new();
-    let mut args = vec![scope.value()];
     let mut bind = |sql: &mut String, before: &str, value: Value<'a>, after: &str| {
         args.push(value);
         sql.push_str(&format!("{before}${}{after}", args.len()));
@@ -123,8 +121,10 @@ fn conditions<'a>(scope: &'a WorkspaceScope, filter: &'a Filter) -> (String, Vec
     if let Some(channel_type) = &filter.channel_type {
         bind(&mut sql, " AND type = ", channel_type.value(), "");
     }
-    if let Some(blacklisted) = &filter.blacklisted {
-        bind(&mut sql, " AND blacklisted = ", blacklisted.value(), "");
+    match filter.blacklisted {
+        Some(true) => sql.push_str(" AND blacklisted"),
+        Some(false) => sql.push_str(" AND NOT blacklisted"),
+        None => {}
     }
     if let Some(tag) = &filter.tag {
         let tagged = " AND id IN (SELECT contact_tag.contact_id FROM contact_tag
@@ -132,18 +132,14 @@ fn conditions<'a>(scope: &'a WorkspaceScope, filter: &'a Filter) -> (String, Vec
               WHERE tag.workspace_id = $1 AND tag.title = ";
         bind(&mut sql, tagged, tag.value(), ")");
     }
-    for (n, pattern) in filter.patterns.iter().enumerate() {
-        bind(
-            &mut sql,
-            if n == 0 { " AND (search_text LIKE " } else { " OR search_text LIKE " },
-            pattern.value(),
-            " ESCAPE '!'",
-        );
+    for (n, pattern) in filter.search.iter().flat_map(Search::patterns).enumerate() {
+        let before = if n == 0 { " AND (search_text LIKE " } else { " OR search_text LIKE " };
+        bind(&mut sql, before, pattern.value(), " ESCAPE '!'");
     }
-    if !filter.patterns.is_empty() {
+    if filter.search.is_some() {
         sql.push(')');
     }
-    (sql, args)
+    sql
 }
 
 /// Holds a contact's row until the end of the transaction; false if there is none.

@@ -14,7 +14,10 @@ pub trait Reader: Send + Sync {
     fn read<'a>(&'a self, unit: &'a mut Unit, events: &'a [Event]) -> BoxFuture<'a, Result<()>>;
 }
 
-const BATCH: i64 = 500;
+/// Events of one step: fewer when each means much work (many webhooks), because on SQLite everybody else waits meanwhile.
+const MOST: i64 = 500;
+const LEAST: i64 = 50;
+const LONG: Duration = Duration::from_millis(100);
 /// The net under lost wake-ups and other nodes' events.
 const POLL: Duration = Duration::from_millis(500);
 /// Another node is numbering: its snapshot may have missed ours.
@@ -24,15 +27,20 @@ const LOCK: i64 = 0x6576_656e;
 
 enum Step {
     Idle,
-    More,
+    /// So long took the work, without waiting for the writer or the disk.
+    More(Duration),
     Locked,
 }
 
 /// Runs until the server stops.
 pub async fn run(app: App, readers: Vec<Arc<dyn Reader>>) {
+    let mut batch = MOST;
     while !app.is_stopping() {
-        let wait = match step(&app, &readers).await {
-            Ok(Step::More) => continue,
+        let wait = match step(&app, &readers, batch).await {
+            Ok(Step::More(took)) => {
+                batch = if took > LONG { batch / 2 } else { batch * 2 }.clamp(LEAST, MOST);
+                continue;
+            }
             Ok(Step::Locked) => LOCKED,
             Ok(Step::Idle) => POLL,
             Err(error) => {
@@ -48,15 +56,16 @@ pub async fn run(app: App, readers: Vec<Arc<dyn Reader>>) {
     }
 }
 
-async fn step(app: &App, readers: &[Arc<dyn Reader>]) -> Result<Step> {
+async fn step(app: &App, readers: &[Arc<dyn Reader>], batch: i64) -> Result<Step> {
     if !store::all_workspaces_has_unnumbered(&app.db).await? {
         return Ok(Step::Idle);
     }
     let mut unit = app.begin().await?;
+    let began = std::time::Instant::now();
     if !unit.tx.try_lock(LOCK).await? {
         return Ok(Step::Locked);
     }
-    let events = store::all_workspaces_unnumbered(&mut unit.tx, BATCH).await?;
+    let events = store::all_workspaces_unnumbered(&mut unit.tx, batch).await?;
     if events.is_empty() {
         return Ok(Step::Idle);
     }
@@ -64,8 +73,9 @@ async fn step(app: &App, readers: &[Arc<dyn Reader>]) -> Result<Step> {
     for reader in readers {
         reader.read(&mut unit, &events).await?;
     }
+    let took = began.elapsed();
     unit.commit().await?;
-    Ok(Step::More)
+    Ok(Step::More(took))
 }
 
 async fn number(unit: &mut Unit, events: &[Event]) -> Result<()> {

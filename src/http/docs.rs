@@ -1,5 +1,6 @@
 //! The reference: `GET /api/openapi.json`, and a page that shows it. Everything the page needs is inside the binary.
 
+use super::extract::Segment;
 use super::route::{Route, Shape, Who};
 use crate::kernel::Error;
 use axum::Extension;
@@ -44,7 +45,7 @@ async fn page() -> Response {
     (headers, include_str!("../../static/docs/index.html")).into_response()
 }
 
-async fn file(axum::extract::Path(file): axum::extract::Path<String>) -> Response {
+async fn file(Segment(file): Segment) -> Response {
     const SCRIPT: (HeaderName, &str) = (CONTENT_TYPE, "text/javascript; charset=utf-8");
     const CACHED: (HeaderName, &str) = (CACHE_CONTROL, "public, max-age=3600");
     match file.as_str() {

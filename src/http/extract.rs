@@ -233,6 +233,18 @@ impl FromRequestParts<Http> for Id {
     }
 }
 
+/// A word in the path, as it is written: what we gave out needs no percent signs, so nothing else is found.
+#[derive(Clone, Debug)]
+pub struct Segment(pub String);
+
+impl FromRequestParts<Http> for Segment {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
+        named(parts).next().map(|text| Self(text.to_owned())).ok_or_else(Error::not_found)
+    }
+}
+
 /// Two ids in the path, in their order.
 #[derive(Clone, Copy, Debug)]
 pub struct TwoIds(pub i64, pub i64);
@@ -248,12 +260,17 @@ impl FromRequestParts<Http> for TwoIds {
     }
 }
 
-/// The ids of the path as they are written: digits behind percent signs are not plain.
+/// Ids as they are written: digits behind percent signs are not plain. One that cannot exist is 0, which no row has: the
+/// verb answers with its own `… not found.`
 fn ids(parts: &Parts) -> Vec<i64> {
+    named(parts).map(|text| plain_id(text).unwrap_or_default()).collect()
+}
+
+/// What stands in the path for the names of its pattern, as it is written.
+fn named(parts: &Parts) -> impl Iterator<Item = &str> {
     let pattern = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let segments = pattern.split('/').zip(parts.uri.path().split('/'));
-    // An id that cannot exist is 0, which no row has: the verb answers with its own `… not found.`
-    segments.filter(|(name, _)| name.starts_with('{')).map(|(_, text)| plain_id(text).unwrap_or_default()).collect()
+    segments.filter(|(name, _)| name.starts_with('{')).map(|(_, text)| text)
 }
 
 fn plain_id(text: &str) -> Option<i64> {

@@ -2,6 +2,7 @@
 //! (`security.md` section 13), first failure answers.
 
 use super::idempotency::{self, Outcome};
+use super::pipeline::GaveWay;
 use super::route::{Route, Who};
 use super::{Http, PartnerCaller, WorkspaceCaller};
 use crate::auth::{Bucket, Decision, Feature, Holder, WorkspaceKey};
@@ -100,7 +101,7 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     };
     if matches!(rule.who, Who::Public | Who::Provider) {
         return match buffered(request, rule.body_limit).await {
-            Ok((request, _)) => next.run(request).await,
+            Ok((request, body)) => run(request, &body, next).await,
             Err(error) => error.into_response(),
         };
     }
@@ -163,7 +164,23 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
         }
         None => return Err(Error::unauthenticated()),
     }
-    Ok(next.run(request).await)
+    Ok(run(request, &body, next).await)
+}
+
+/// Runs the handler; a few times if its unit of work must give way to others.
+async fn run(request: Request, body: &Bytes, next: Next) -> Response {
+    const TRIES: usize = 3;
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let (parts, _) = request.into_parts();
+    for _ in 1..TRIES {
+        let response = next.clone().run(Request::from_parts(parts.clone(), Body::from(body.clone()))).await;
+        if response.extensions().get::<GaveWay>().is_none() {
+            return response;
+        }
+    }
+    next.run(Request::from_parts(parts, Body::from(body.clone()))).await
 }
 
 fn check_workspace(key: &WorkspaceKey, feature: Option<Feature>, headers: &HeaderMap) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::Http;
 use super::route::{Route, Shape, Who};
+use crate::jobs;
 use crate::kernel::{Error, Result};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -38,5 +39,8 @@ async fn ready(State(http): State<Http>) -> Result<Response> {
         return Err(Error::overloaded().retry_after(5));
     }
     http.app.db.ping().await?;
+    if !jobs::can_write(&http.app) {
+        return Err(Error::storage_unavailable().retry_after(2));
+    }
     Ok(axum::Json(Health { status: "ok" }).into_response())
 }

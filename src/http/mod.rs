@@ -14,7 +14,7 @@ pub mod reply;
 pub mod route;
 pub mod server;
 
-pub use extract::{Id, PartnerCaller, Query, Unread, UnreadQuery, Valid, WorkspaceCaller};
+pub use extract::{Id, PartnerCaller, Query, Segment, Unread, UnreadQuery, Valid, WorkspaceCaller};
 pub use reply::Reply;
 pub use route::{Route, Who};
 

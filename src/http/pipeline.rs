@@ -101,15 +101,24 @@ impl Pipeline {
 #[derive(Clone, Debug)]
 struct Pending(Problem);
 
+/// Marks an answer whose unit of work gave way to another one (a deadlock): nothing of it was kept, and running it again
+/// is right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GaveWay;
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if self.is_ours() {
             tracing::error!(error = %self, "request failed");
         }
+        let gave_way = matches!(&self, Self::Database(error) if *error.kind() == skylight_db::Kind::Retry);
         let problem = self.public().into_owned();
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         response.extensions_mut().insert(Pending(problem));
+        if gave_way {
+            response.extensions_mut().insert(GaveWay);
+        }
         response
     }
 }

@@ -128,16 +128,19 @@ impl<K: Kind> Runner<K> {
 
     async fn work(&mut self, shared: Arc<K::Shared>) -> Result<()> {
         let began = std::time::Instant::now();
+        let mut fetched = Ok(());
         loop {
             let in_turn = began.elapsed() < TURN && !self.app.is_stopping() && self.not_before.micros() == 0;
+            let in_turn = in_turn && fetched.is_ok();
             if in_turn && self.waiting.len() < K::CONCURRENCY {
-                self.fetch(&shared).await?;
+                // A failure ends the lane, but what is under way comes to its end and is recorded first.
+                fetched = self.fetch(&shared).await;
             }
             if in_turn {
                 self.start(&shared);
             }
             if self.running.is_empty() && self.finished.is_empty() && self.dropped.is_empty() {
-                return Ok(());
+                return fetched;
             }
             self.collect().await;
             // Places that came free are taken before the outcomes are written, so that nobody waits for the disk. A strict

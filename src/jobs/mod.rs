@@ -11,6 +11,7 @@ mod store;
 mod worker;
 
 pub use lane::{Kind, Opened, Verdict};
+pub use node::can_write;
 pub use worker::Workers;
 
 use crate::app::Unit;

@@ -4,11 +4,22 @@ use super::store;
 use crate::app::App;
 use crate::kernel::{Error, Result};
 use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A node that was not seen for this long (in microseconds, by the database's clock) holds no lease.
 pub(super) const FRESH: i64 = 10_000_000;
 const BEAT: Duration = Duration::from_secs(2);
+const BEAT_AGAIN: Duration = Duration::from_millis(500);
+
+/// Whether the last heartbeat could not be written.
+#[derive(Debug, Default)]
+struct Faint(AtomicBool);
+
+/// Whether the database takes what this node writes, as far as its heartbeat knows: on a full disk, reading still works.
+pub fn can_write(app: &App) -> bool {
+    !app.rooms.of::<Faint>().0.load(Ordering::Relaxed)
+}
 
 /// Membership of this process. On the embedded database there is one serving process, so older ones are dead.
 #[derive(Debug)]
@@ -29,11 +40,18 @@ impl Node {
 
     /// Beats for as long as it is polled: to the end of the last lane, not only until the server is told to stop.
     pub async fn beat(&self, app: &App) {
+        let faint = app.rooms.of::<Faint>();
         loop {
-            if let Err(error) = self.beat_once(app).await {
-                tracing::warn!(%error, "heartbeat failed");
-            }
-            tokio::time::sleep(BEAT).await;
+            let beaten = self.beat_once(app).await;
+            faint.0.store(beaten.is_err(), Ordering::Relaxed);
+            let rest = match beaten {
+                Ok(()) => BEAT,
+                Err(error) => {
+                    tracing::warn!(%error, "heartbeat failed");
+                    BEAT_AGAIN
+                }
+            };
+            tokio::time::sleep(rest).await;
         }
     }
 

@@ -27,13 +27,29 @@ pub async fn insert(
     jobs: &[NewJob],
     due: Instant,
 ) -> Result<()> {
-    let lists: Vec<_> = jobs.iter().map(|job| list![&lane_id, &scope, &job.subject, &job.group, &due]).collect();
-    tx.exec_many(
-        "INSERT INTO job (lane_id, workspace_id, subject_id, group_id, run_at) VALUES ($1, $2, $3, $4, $5)",
-        &lists,
-    )
-    .await
-    .map(|_| ())
+    let shared = [lane_id.value(), scope.value(), due.value()];
+    for chunk in in_chunks(jobs) {
+        let row = |n: usize| format!("($1, $2, $3, {})", placeholders(4 + 2 * n, 2));
+        let rows: Vec<String> = (0..chunk.len()).map(row).collect();
+        let sql = format!(
+            "INSERT INTO job (lane_id, workspace_id, run_at, subject_id, group_id) VALUES {}",
+            rows.join(", ")
+        );
+        let cells = chunk.iter().flat_map(|job| [job.subject.value(), job.group.value()]);
+        let values: Vec<_> = shared.into_iter().chain(cells).collect();
+        tx.exec(&sql, &values).await?;
+    }
+    Ok(())
+}
+
+/// Cuts a list into pieces of few lengths: one statement does many rows, and few different texts are prepared.
+fn in_chunks<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = [64, 8, 1].into_iter().find(|length| rest.len() >= *length)?;
+        let (chunk, after) = rest.split_at(length);
+        rest = after;
+        Some(chunk)
+    })
 }
 
 pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, now: Instant) -> Result<()> {
@@ -45,14 +61,17 @@ pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, now: Instant) -> Result<()
     .map(|_| ())
 }
 
+/// What a node has leased already it does not take again, however late its heartbeat is: it may be working there.
 const CLAIMABLE: &str = "due_at IS NOT NULL AND due_at <= $1 AND not_before <= $1
-     AND (leased_by IS NULL OR leased_by NOT IN (SELECT id FROM node WHERE seen_at > now_micros() - $2))";
+     AND (leased_by IS NULL
+          OR (leased_by <> $3 AND leased_by NOT IN (SELECT id FROM node WHERE seen_at > now_micros() - $2)))";
 
 /// Whether a lane could be leased; read without the writer.
-pub async fn all_workspaces_any_due(db: &Db, now: Instant, fresh: i64, kinds: &[&str]) -> Result<bool> {
-    let names = placeholders(3, kinds.len());
+pub async fn all_workspaces_any_due(db: &Db, node: i64, now: Instant, fresh: i64, kinds: &[&str]) -> Result<bool> {
+    let names = placeholders(4, kinds.len());
     let sql = format!("SELECT id FROM job_lane WHERE {CLAIMABLE} AND kind IN ({names}) LIMIT 1");
-    let values: Vec<_> = [now.value(), fresh.value()].into_iter().chain(kinds.iter().map(|k| k.value())).collect();
+    let fixed = [now.value(), fresh.value(), node.value()];
+    let values: Vec<_> = fixed.into_iter().chain(kinds.iter().map(|k| k.value())).collect();
     Ok(db.opt::<i64>(&sql, &values).await?.is_some())
 }
 
@@ -113,8 +132,11 @@ pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64) -> Result<
 }
 
 pub async fn all_workspaces_delete(tx: &mut Tx, jobs: &[i64]) -> Result<()> {
-    let lists: Vec<_> = jobs.iter().map(|id| list![id]).collect();
-    tx.exec_many("DELETE FROM job WHERE id = $1", &lists).await.map(|_| ())
+    for chunk in in_chunks(jobs) {
+        let values: Vec<_> = chunk.iter().map(Param::value).collect();
+        tx.exec(&format!("DELETE FROM job WHERE id IN ({})", placeholders(1, chunk.len())), &values).await?;
+    }
+    Ok(())
 }
 
 pub async fn all_workspaces_retry(tx: &mut Tx, jobs: &[(i64, Instant)]) -> Result<()> {
@@ -168,6 +190,17 @@ pub async fn all_workspaces_beat(tx: &mut Tx, node: i64) -> Result<()> {
     )
     .await
     .map(|_| ())
+}
+
+/// The lanes that a node has leased.
+pub async fn all_workspaces_leased(tx: &mut Tx, node: i64) -> Result<Vec<i64>> {
+    tx.all("SELECT id FROM job_lane WHERE leased_by = $1", args![node]).await
+}
+
+/// Gives lanes back as they are.
+pub async fn all_workspaces_give_back(tx: &mut Tx, node: i64, lanes: &[i64]) -> Result<()> {
+    let lists: Vec<_> = lanes.iter().map(|id| list![id, &node]).collect();
+    tx.exec_many("UPDATE job_lane SET leased_by = NULL WHERE id = $1 AND leased_by = $2", &lists).await.map(|_| ())
 }
 
 pub async fn all_workspaces_leave(tx: &mut Tx, node: i64) -> Result<()> {

@@ -6,8 +6,10 @@ use super::{Lane, store};
 use crate::app::App;
 use crate::kernel::Result;
 use futures_util::future::BoxFuture;
-use std::collections::HashMap;
+use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -27,12 +29,23 @@ pub struct Workers {
     kinds: HashMap<&'static str, RunLane>,
     /// Rung when a lane ends: there is a place again.
     place: Arc<Notify>,
+    leases: Arc<Leases>,
+}
+
+/// What this node knows of its own leases.
+#[derive(Debug, Default)]
+struct Leases {
+    /// The lanes that run here.
+    running: Mutex<HashSet<i64>>,
+    /// Whether the database may hold others in this node's name: of a claim whose commit was unclear, or of a lane that
+    /// could not be given back. The heartbeat would keep them for ever.
+    astray: AtomicBool,
 }
 
 impl Workers {
     pub async fn join(app: App) -> Result<Self> {
         let node = Node::join(&app).await?;
-        Ok(Self { app, node, kinds: HashMap::new(), place: Arc::new(Notify::new()) })
+        Ok(Self { app, node, kinds: HashMap::new(), place: Arc::new(Notify::new()), leases: Arc::default() })
     }
 
     pub fn with<K: Kind>(mut self, kind: K) -> Self {
@@ -66,6 +79,7 @@ impl Workers {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::warn!(%error, "leasing lanes failed; trying again");
+                    self.leases.astray.store(true, Ordering::SeqCst);
                     Vec::new()
                 }
             };
@@ -83,10 +97,22 @@ impl Workers {
         }
     }
 
+    /// Gives back the leases that nobody here works under.
+    async fn recall(&self) -> Result<()> {
+        let mut unit = self.app.begin().await?;
+        let mut astray = store::all_workspaces_leased(&mut unit.tx, self.node.id).await?;
+        astray.retain(|lane| !self.leases.running.lock().contains(lane));
+        store::all_workspaces_give_back(&mut unit.tx, self.node.id, &astray).await?;
+        unit.commit().await
+    }
+
     async fn claim(&self, places: usize) -> Result<Vec<Lane>> {
+        if self.leases.astray.swap(false, Ordering::SeqCst) {
+            self.recall().await?;
+        }
         let names: Vec<&str> = self.kinds.keys().copied().collect();
         let now = self.app.now();
-        if places == 0 || !store::all_workspaces_any_due(&self.app.db, now, FRESH, &names).await? {
+        if places == 0 || !store::all_workspaces_any_due(&self.app.db, self.node.id, now, FRESH, &names).await? {
             return Ok(Vec::new());
         }
         let mut unit = self.app.begin().await?;
@@ -99,8 +125,9 @@ impl Workers {
 
     fn start(&self, lane: Lane, lanes: &mut JoinSet<()>) {
         let Some(run) = self.kinds.get(lane.kind.as_str()) else { return };
+        self.leases.running.lock().insert(lane.id);
         let work = tokio::spawn(run(self.app.clone(), self.node.id, lane.clone()));
-        let (app, node, place) = (self.app.clone(), self.node.id, self.place.clone());
+        let (app, node, place, leases) = (self.app.clone(), self.node.id, self.place.clone(), self.leases.clone());
         lanes.spawn(async move {
             let outcome = work.await;
             let failed = match &outcome {
@@ -108,17 +135,22 @@ impl Workers {
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(panic) => Some(panic.to_string()),
             };
+            let mut astray = false;
             if let Some(error) = failed {
                 tracing::error!(error, kind = lane.kind, lane = lane.id, "a lane failed; it rests a while");
-                rest(&app, node, &lane).await;
+                astray = rest(&app, node, &lane).await.is_err();
+            }
+            leases.running.lock().remove(&lane.id);
+            if astray {
+                leases.astray.store(true, Ordering::SeqCst);
             }
             place.notify_one();
         });
     }
 }
 
-/// Gives a failed lane back, to be tried again after a rest. If even that fails, the heartbeat's end frees it.
-async fn rest(app: &App, node: i64, lane: &Lane) {
+/// Gives a failed lane back, to be tried again after a rest.
+async fn rest(app: &App, node: i64, lane: &Lane) -> Result<()> {
     let given_back = async {
         let mut unit = app.begin().await?;
         if store::all_workspaces_hold(&mut unit.tx, lane, node).await? {
@@ -127,8 +159,7 @@ async fn rest(app: &App, node: i64, lane: &Lane) {
         }
         unit.commit().await
     };
-    let given_back: Result<()> = given_back.await;
-    if let Err(error) = given_back {
-        tracing::warn!(%error, lane = lane.id, "giving a lane back failed");
-    }
+    given_back
+        .await
+        .inspect_err(|error| tracing::warn!(%error, lane = lane.id, "giving a lane back failed; it is done later"))
 }

@@ -1,6 +1,6 @@
 //! Paging: `page` and `per_page` in, four documented keys out.
 
-use super::{Fields, Input};
+use super::Fields;
 use serde::Serialize;
 
 /// Which part of a list is asked for.
@@ -20,16 +20,6 @@ impl Page {
 
     pub fn offset(self) -> i64 {
         (self.number - 1) * self.size
-    }
-}
-
-/// The usual page of a list: 15, at most 100.
-#[derive(Clone, Copy, Debug)]
-pub struct PageOf15(pub Page);
-
-impl Input for PageOf15 {
-    fn read(query: &mut Fields<'_>) -> Option<Self> {
-        Some(Self(Page::read(query, 15, 100)))
     }
 }
 
@@ -63,9 +53,5 @@ impl<T> Listing<T> {
             per_page: size,
             total: self.total,
         }
-    }
-
-    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Listing<U> {
-        Listing { items: self.items.into_iter().map(convert).collect(), total: self.total, page: self.page }
     }
 }

@@ -13,6 +13,8 @@ mod idempotency;
 mod journey;
 mod limits;
 mod openapi;
+mod nodes;
+mod outages;
 mod partners;
 mod process;
 mod routes;

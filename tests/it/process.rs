@@ -194,12 +194,14 @@ async fn every_fault_of_configuration_is_listed_at_once() {
     house.set("SKYLIGHT_DATABASE_URL", "mysql://here");
     house.set("SKYLIGHT_RATE_LIMIT_PER_MINUTE", "many");
     house.set("SKYLIGHT_MASTER_KEYS", "short");
+    house.set("SKYLIGHT_LOG", "skylight=loud");
     std::fs::write(house.folder.join("skylight.toml"), "colour = \"blue\"\nwebhook_retry_schedule = \"soon\"\n").unwrap();
     let file = house.folder.join("skylight.toml").display().to_string();
     for command in ["serve", "migrate"] {
         let refused = house.cli(&["--config", &file, command]).await;
         assert_eq!(refused.status, 2, "{refused:?}");
-        for name in ["listen", "database_url", "rate_limit_per_minute", "master_keys", "colour", "webhook_retry_schedule"] {
+        let names = ["listen", "database_url", "rate_limit_per_minute", "master_keys", "log", "colour", "webhook_retry_schedule"];
+        for name in names {
             assert!(refused.stderr.contains(name), "{name} is not in: {}", refused.stderr);
         }
         assert!(!refused.stderr.contains("mysql"), "a setting may hold a password: {}", refused.stderr);

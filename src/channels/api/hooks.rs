@@ -2,10 +2,10 @@
 
 use crate::channels::provider::Hook;
 use crate::channels::{Account, accept, by_hook};
-use crate::http::{Http, Route, Who};
+use crate::http::{Http, Route, Segment, Who};
 use crate::kernel::{Error, Result};
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Uri};
@@ -34,7 +34,7 @@ async fn account(http: &Http, token: &str, hook: Hook) -> Result<Arc<Account>> {
     found.filter(|account| account.provider.hook() == hook).ok_or_else(Error::not_found)
 }
 
-async fn challenge(State(http): State<Http>, Path(token): Path<String>, uri: Uri) -> Result<Response> {
+async fn challenge(State(http): State<Http>, Segment(token): Segment, uri: Uri) -> Result<Response> {
     let account = account(&http, &token, Hook::Whatsapp).await?;
     let query: Vec<_> = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -47,17 +47,17 @@ async fn challenge(State(http): State<Http>, Path(token): Path<String>, uri: Uri
     }
 }
 
-async fn whatsapp(http: State<Http>, token: Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+async fn whatsapp(http: State<Http>, token: Segment, headers: HeaderMap, body: Bytes) -> Result<Response> {
     receive(http, token, Hook::Whatsapp, headers, body).await
 }
 
-async fn telegram(http: State<Http>, token: Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+async fn telegram(http: State<Http>, token: Segment, headers: HeaderMap, body: Bytes) -> Result<Response> {
     receive(http, token, Hook::Telegram, headers, body).await
 }
 
 async fn receive(
     State(http): State<Http>,
-    Path(token): Path<String>,
+    Segment(token): Segment,
     hook: Hook,
     headers: HeaderMap,
     body: Bytes,

@@ -8,7 +8,6 @@ use crate::kernel::{Error, Result};
 use http::{HeaderMap, Method};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use skylight_db::Db;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,13 +59,14 @@ pub async fn check(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Outcome> {
-    let Some(key) = headers.get(HEADER) else { return Ok(Outcome::None) };
-    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST);
-    let key = key.ok_or_else(|| {
+    if !headers.contains_key(HEADER) {
+        return Ok(Outcome::None);
+    }
+    let key = only_key(headers).ok_or_else(|| {
         Error::field("Idempotency-Key", "The Idempotency-Key must be 1 to 255 printable ASCII characters.")
     })?;
     let digest = digest(method, path, body);
-    if let Some(reply) = stored(&http.app.db, &owner, key, &digest).await? {
+    if let Some(reply) = stored(&http.app, &owner, key, &digest).await? {
         return Ok(Outcome::Replay(reply));
     }
     if !http.running.0.lock().insert((owner.clone(), key.to_owned())) {
@@ -75,10 +75,18 @@ pub async fn check(
     let held = Held { running: http.running.clone(), owner, key: key.to_owned(), digest };
     let claim = Claim(Arc::new(held));
     // Another request may have finished between the look and the claim.
-    match stored(&http.app.db, &claim.0.owner, &claim.0.key, &digest).await? {
+    match stored(&http.app, &claim.0.owner, &claim.0.key, &digest).await? {
         Some(reply) => Ok(Outcome::Replay(reply)),
         None => Ok(Outcome::Run(claim)),
     }
+}
+
+/// The one key that was given; none if it is not well formed, or if there are several.
+fn only_key(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(HEADER).iter();
+    let key = given.next()?.to_str().ok()?;
+    let good = (1..=LONGEST).contains(&key.len()) && key.bytes().all(|b| (b' '..=b'~').contains(&b));
+    (good && given.next().is_none()).then_some(key)
 }
 
 /// Removes answers that are older than a repetition may come.
@@ -98,14 +106,34 @@ fn digest(method: &Method, path: &str, body: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-async fn stored(db: &Db, owner: &str, key: &str, digest: &[u8; 32]) -> Result<Option<Reply>> {
-    let row: Option<(Vec<u8>, i64, String)> = store::find(db, owner, key).await?;
+/// Answers may show a secret once; what is kept of them is sealed, each under a key of its own.
+fn seal(app: &App, owner: &str, key: &str, body: &str) -> Result<String> {
+    let context = context(owner, key);
+    let (data_key, sealed_key) = app.new_data_key(&context)?;
+    Ok(format!("{sealed_key} {}", data_key.seal(&context, body, &*app.random)?))
+}
+
+fn open(app: &App, owner: &str, key: &str, sealed: &str) -> Result<String> {
+    let context = context(owner, key);
+    let (sealed_key, body) = sealed.split_once(' ').unwrap_or_default();
+    Ok(app.open_data_key(&context, sealed_key)?.open(&context, body)?.reveal().to_owned())
+}
+
+fn context(owner: &str, key: &str) -> String {
+    format!("idempotency.body:{owner}:{key}")
+}
+
+async fn stored(app: &App, owner: &str, key: &str, digest: &[u8; 32]) -> Result<Option<Reply>> {
+    let row: Option<(Vec<u8>, i64, String)> = store::find(&app.db, owner, key).await?;
     match row {
         None => Ok(None),
         Some((of, _, _)) if of != digest => {
             Err(Error::field("Idempotency-Key", "The Idempotency-Key was used for another request."))
         }
-        Some((_, status, body)) => Ok(Some(Reply { status: u16::try_from(status).unwrap_or(200), body })),
+        Some((_, status, sealed)) => {
+            let body = open(app, owner, key, &sealed)?;
+            Ok(Some(Reply { status: u16::try_from(status).unwrap_or(200), body }))
+        }
     }
 }
 
@@ -114,7 +142,9 @@ impl Claim {
     pub async fn record(&self, unit: &mut Unit, reply: &Reply) -> Result<()> {
         let now = unit.now();
         let held = &self.0;
-        let stored = store::insert(&mut unit.tx, &held.owner, &held.key, &held.digest, reply, now).await;
+        let body = seal(unit.app(), &held.owner, &held.key, &reply.body)?;
+        let row = store::Answered { owner: &held.owner, key: &held.key, digest: &held.digest, status: reply.status, body };
+        let stored = store::insert(&mut unit.tx, &row, now).await;
         match stored {
             // Another node ran the same request at the same time and was first: nothing of ours is kept.
             Err(error) if matches!(error.kind(), skylight_db::Kind::Unique(_)) => {

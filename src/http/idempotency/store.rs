@@ -1,18 +1,26 @@
 //! All SQL of `idempotency`.
 
-use crate::http::Reply;
 use crate::kernel::Instant;
 use skylight_db::{Read, Result, Tx, args};
 
-/// Digest, status and body of the answer to a key.
+/// Digest, status and sealed body of the answer to a key.
 pub async fn find(read: impl Read, owner: &str, key: &str) -> Result<Option<(Vec<u8>, i64, String)>> {
     read.opt("SELECT digest, status, body FROM idempotency WHERE owner = $1 AND key = $2", args![owner, key]).await
 }
 
-pub async fn insert(tx: &mut Tx, owner: &str, key: &str, digest: &[u8; 32], reply: &Reply, now: Instant) -> Result<()> {
+pub struct Answered<'a> {
+    pub owner: &'a str,
+    pub key: &'a str,
+    pub digest: &'a [u8; 32],
+    pub status: u16,
+    /// Sealed.
+    pub body: String,
+}
+
+pub async fn insert(tx: &mut Tx, row: &Answered<'_>, now: Instant) -> Result<()> {
     tx.exec(
         "INSERT INTO idempotency (owner, key, digest, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        args![owner, key, digest, reply.status, reply.body, now],
+        args![row.owner, row.key, row.digest, row.status, row.body, now],
     )
     .await
     .map(|_| ())
