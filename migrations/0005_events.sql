@@ -10,7 +10,7 @@ CREATE TABLE event (
     seq          BIGINT,
     CHECK ((workspace_id IS NULL) <> (partner_id IS NULL))
 );
-CREATE INDEX        event_unnumbered    ON event (id) WHERE seq IS NULL;
+CREATE INDEX        event_unnumbered    ON event (id, workspace_id, partner_id) WHERE seq IS NULL;
 CREATE UNIQUE INDEX event_workspace_seq ON event (workspace_id, seq) WHERE seq IS NOT NULL AND workspace_id IS NOT NULL;
 CREATE UNIQUE INDEX event_partner_seq   ON event (partner_id, seq) WHERE seq IS NOT NULL AND partner_id IS NOT NULL;
 CREATE INDEX        event_workspace     ON event (workspace_id, id);

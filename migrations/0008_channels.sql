@@ -27,6 +27,7 @@ CREATE TABLE contact_address (
     channel_id   BIGINT NOT NULL,
     address      TEXT   NOT NULL,
     contact_id   BIGINT NOT NULL,
+    phone        TEXT,                              -- the contact's number when this was learned; void once it differs
     PRIMARY KEY (workspace_id, channel_id, address),
     FOREIGN KEY (workspace_id, channel_id) REFERENCES channel (workspace_id, id) ON DELETE CASCADE,
     FOREIGN KEY (workspace_id, contact_id) REFERENCES contact (workspace_id, id) ON DELETE CASCADE
@@ -40,6 +41,7 @@ CREATE TABLE inbound (
     channel_id   BIGINT   NOT NULL,
     body         {{blob}} NOT NULL,
     received_at  BIGINT   NOT NULL,
+    taken        BIGINT   NOT NULL DEFAULT 0,      -- elements of a large body that are worked in already
     FOREIGN KEY (workspace_id, channel_id) REFERENCES channel (workspace_id, id) ON DELETE CASCADE
 );
 CREATE INDEX inbound_channel ON inbound (workspace_id, channel_id);

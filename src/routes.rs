@@ -6,6 +6,7 @@ use crate::http::gate::{self, Gate};
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
 use crate::{channels, contacts, conversations, events, partners, plans, usage, webhooks, workspaces};
+use axum::extract::DefaultBodyLimit;
 use axum::{Extension, Router, middleware};
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub fn pipeline(app: &App) -> Pipeline {
     }
     let router = router
         .route_layer(middleware::from_fn_with_state(gate.clone(), gate::pass))
+        // The gate has its own limit for every route.
+        .layer(DefaultBodyLimit::disable())
         .layer(Extension(document))
         .fallback(move |request| gate::unknown_path(gate, request))
         .with_state(http);

@@ -103,7 +103,10 @@ impl World {
         )
         .await?;
         let tag: i64 = tx
-            .one("INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, 'vip', $2) RETURNING id", args![scope, now])
+            .one(
+                "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, 'vip', $2) RETURNING id",
+                args![scope, now],
+            )
             .await?;
         tx.exec(
             "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)

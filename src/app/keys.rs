@@ -25,19 +25,18 @@ pub fn load(config: &Config, random: &dyn Random) -> Result<MasterKeys> {
     MasterKeys::parse(&lines).map_err(|fault| Error::internal(format!("{}: {fault}", path.display())))
 }
 
-/// Makes the key file, readable by its owner only. Two processes starting at once agree on the first one's.
+/// Makes the key file, readable by its owner only. It appears whole or not at all, and two processes that start at once
+/// agree on the first one's.
 fn make_file(path: &Path, random: &dyn Random) -> Result<String> {
     let key = MasterKeys::make_hex(random);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(Error::internal)?;
-    }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(mut file) => {
-            writeln!(file, "{}", key.reveal()).and_then(|()| file.sync_all()).map_err(Error::internal)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(Error::internal)?;
+    let draft = folder.join(format!("master.key.{}", random.alphanumeric(12)));
+    let linked = write_private(&draft, key.reveal()).and_then(|()| fs::hard_link(&draft, path));
+    let _ = fs::remove_file(&draft);
+    match linked {
+        Ok(()) => {
+            fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::internal)?;
             tracing::warn!(file = %path.display(), "made a master key; back this file up apart from the database");
             Ok(key.reveal().to_owned())
         }
@@ -46,6 +45,16 @@ fn make_file(path: &Path, random: &dyn Random) -> Result<String> {
         }
         Err(error) => Err(Error::internal(format!("{}: {error}", path.display()))),
     }
+}
+
+fn write_private(path: &Path, key: &str) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{key}")?;
+    file.sync_all()
 }
 
 /// A node whose keys cannot open what the others sealed must not start.

@@ -26,6 +26,16 @@ pub enum Bucket {
     Address(IpAddr),
 }
 
+impl Bucket {
+    /// A network address as one caller: an IPv6 customer holds a whole /64.
+    pub fn of_address(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
+            v4 => v4,
+        })
+    }
+}
+
 /// Whether a request passes, and what its answer says of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -72,6 +82,23 @@ impl Limiter {
         Some(self.take_lease(bucket, now).await)
     }
 
+    /// Whether a caller has used up the window already; counts nothing.
+    pub fn is_spent(&self, bucket: Bucket) -> Option<Decision> {
+        let now = self.app.now();
+        let windows = self.windows.lock();
+        let running = windows.get(&bucket).filter(|window| now < window.started.after(WINDOW))?;
+        (running.left == 0 && running.elsewhere == 0).then(|| self.decision(*running, false, now))
+    }
+
+    /// Removes windows that ended long ago from the database; answers how many.
+    pub async fn forget_old(app: &App) -> crate::kernel::Result<u64> {
+        let before = app.now().before(WINDOW * 10);
+        let mut unit = app.begin().await?;
+        let removed = store::delete_windows(&mut unit.tx, before).await?;
+        unit.commit().await?;
+        Ok(removed)
+    }
+
     /// Decides from memory, unless a lease must be taken first.
     fn take_here(&self, bucket: Bucket, now: Instant) -> Option<Decision> {
         let mut windows = self.windows.lock();
@@ -82,7 +109,8 @@ impl Limiter {
                 Some(self.decision(*window, true, now))
             }
             Some(window) if window.elsewhere == 0 => Some(self.decision(*window, false, now)),
-            _ if self.is_shared() => None,
+            // Addresses of strangers are counted in memory alone: they must not fill a table.
+            _ if self.is_shared() && !matches!(bucket, Bucket::Address(_)) => None,
             _ => {
                 if windows.len() >= MOST_WINDOWS {
                     windows.retain(|_, window| now < window.started.after(WINDOW));

@@ -144,3 +144,11 @@ pub async fn take_from_window(
     tx.commit().await?;
     Ok(taken)
 }
+
+pub async fn delete_windows(tx: &mut Tx, before: Instant) -> Result<u64> {
+    tx.exec(
+        "DELETE FROM rate_window WHERE bucket IN (SELECT bucket FROM rate_window WHERE started_at < $1 LIMIT 1000)",
+        args![before],
+    )
+    .await
+}

@@ -20,6 +20,9 @@ pub struct Account {
     pub is_connected: bool,
     pub provider: &'static dyn Provider,
     pub(super) credentials: Credentials,
+    /// The sealed form, which names this very connection: reconnecting seals anew.
+    pub(super) sealed: String,
+    pub(super) hook_token: Option<String>,
 }
 
 impl Account {
@@ -33,6 +36,11 @@ impl Account {
     /// Whether a body that was posted for this account comes from its provider.
     pub fn proves(&self, headers: &HeaderMap, body: &[u8]) -> bool {
         self.provider.verify(&self.credentials, headers, body)
+    }
+
+    /// Whether both are the same connection of the same account.
+    pub fn is_same_connection(&self, other: &Self) -> bool {
+        self.id == other.id && self.is_connected == other.is_connected && self.sealed == other.sealed
     }
 
     /// Whether this is the token that was to be entered at the provider.
@@ -102,6 +110,8 @@ async fn opened(app: &App, row: store::AccountRow) -> Result<Option<Arc<Account>
         is_connected: row.is_connected,
         provider,
         credentials,
+        sealed: row.credentials.unwrap_or_default(),
+        hook_token: row.hook_token,
     })))
 }
 

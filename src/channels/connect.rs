@@ -3,9 +3,9 @@
 //! The provider is asked before the transaction, never inside it. Who wins a race for one account is decided by the
 //! unique index on (provider, identity) of connected channels.
 
-use super::account::context;
+use super::account::{Account, by_id, context};
 use super::provider::{self, Credentials, Hook, Profile, Provider};
-use super::{not_found, store};
+use super::{SENDING_LANE, not_found, store};
 use crate::app::{App, Unit};
 use crate::auth::WorkspaceScope;
 use crate::kernel::fields::{Fields, Input};
@@ -74,24 +74,33 @@ pub fn open_settings(unit: &mut Unit, scope: WorkspaceScope) -> BoxFuture<'_, Re
 /// Proves the credentials, registers our address where the provider lets us, and connects the account.
 pub async fn connect(app: &App, scope: WorkspaceScope, new: NewChannel) -> Result<(Unit, Connected)> {
     meter::has_room_for_channel(&app.db, scope).await?;
-    let examined = examine(app, new).await?;
+    let examined = examine(app, scope, new).await?;
     let key = workspaces::data_key(app, scope).await?;
     let mut unit = app.begin().await?;
     let connected = write_down(&mut unit, scope, &key, &examined).await?;
     Ok((unit, connected))
 }
 
-async fn examine(app: &App, mut new: NewChannel) -> Result<Examined> {
-    let mut profile = new.provider.examine(app, &new.credentials).await?;
+async fn examine(app: &App, scope: WorkspaceScope, mut new: NewChannel) -> Result<Examined> {
+    let profile = new.provider.examine(app, &new.credentials).await?;
     let provider = new.provider.name();
-    if store::is_connected_anywhere_all_workspaces(&app.db, provider, &profile.identity).await? {
+    if let Some(identity) = &profile.identity
+        && store::is_connected_anywhere_all_workspaces(&app.db, provider, identity).await?
+    {
         return Err(Error::channel_already_connected());
     }
-    if profile.identity.is_empty() {
-        profile.identity = app.random.alphanumeric(16);
-    }
-    let hook_token = app.random.alphanumeric(40);
-    let verify_token = (new.provider.hook() == Hook::Whatsapp).then(|| Secret::new(app.random.alphanumeric(32)));
+    // An account that comes back keeps its address and its verify token: somebody entered them at the provider.
+    let known = store::setting_of(&app.db, scope, new.kind, provider, profile.identity.as_deref()).await?;
+    let before = match known {
+        Some(id) => by_id(app, scope, id).await?,
+        None => None,
+    };
+    let kept = before.as_ref().and_then(|account| account.hook_token.clone());
+    let hook_token = kept.unwrap_or_else(|| app.random.alphanumeric(40));
+    let verify_token = (new.provider.hook() == Hook::Whatsapp).then(|| {
+        let kept = before.as_ref().and_then(|account| account.credentials.get("verify_token").cloned());
+        kept.unwrap_or_else(|| Secret::new(app.random.alphanumeric(32)))
+    });
     if let Some(token) = &verify_token {
         new.credentials.insert("verify_token".into(), token.clone());
     }
@@ -115,12 +124,15 @@ fn hook_url(app: &App, provider: &dyn Provider, token: &str) -> Option<String> {
 async fn write_down(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, examined: &Examined) -> Result<Connected> {
     let Examined { new, profile, hook_token, verify_token } = examined;
     // What was queued while the account was away goes out now. Workers take a lane first and the meter later: so here.
-    crate::jobs::wake_workspace(unit, scope).await?;
+    let provider = new.provider.name();
+    let known = store::setting_of(&mut unit.tx, scope, new.kind, provider, profile.identity.as_deref()).await?;
+    if let Some(id) = known {
+        crate::jobs::wake(unit, SENDING_LANE, id).await?;
+    }
     // From here on nobody else connects for this workspace: the setting found free is ours.
     meter::take_channel(unit, scope).await?;
     let now = unit.now();
-    let provider = new.provider.name();
-    let known = store::setting_of(&mut unit.tx, scope, provider, &profile.identity).await?;
+    let known = store::setting_of(&mut unit.tx, scope, new.kind, provider, profile.identity.as_deref()).await?;
     let free = match known {
         Some(id) => Some(id),
         None => store::free_setting(&mut unit.tx, scope, new.kind).await?,
@@ -136,7 +148,7 @@ async fn write_down(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, exami
         provider,
         name: new.name.as_deref().or(profile.name.as_deref()),
         username: profile.username.as_deref(),
-        identity: &profile.identity,
+        identity: profile.identity.as_deref(),
         credentials: &sealed,
         hook_token,
         now,
@@ -167,10 +179,10 @@ pub async fn disconnect(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Resu
 }
 
 /// Stops a channel whose credentials the provider refuses. What waits in its queue is kept for a reconnection.
-pub async fn stop(unit: &mut Unit, scope: WorkspaceScope, id: i64, why: &str) -> Result<()> {
+pub async fn stop(unit: &mut Unit, account: &Account, why: &str) -> Result<()> {
     let now = unit.now();
-    if store::stop(&mut unit.tx, scope, id, why, now).await? {
-        lost(unit, scope, id).await?;
+    if store::stop(&mut unit.tx, account.scope, account.id, &account.sealed, why, now).await? {
+        lost(unit, account.scope, account.id).await?;
     }
     Ok(())
 }

@@ -4,9 +4,10 @@ use super::account::Account;
 use super::{sandbox, telegram, whatsapp};
 use crate::app::App;
 use crate::kernel::fields::Fields;
-use crate::kernel::{Instant, Phone, Result, Secret};
+use crate::kernel::{Instant, Phone, Result, Secret, text};
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,8 +31,9 @@ pub trait Provider: Send + Sync {
     /// Proves that a body comes from the provider, over its raw bytes (rule P1).
     fn verify(&self, credentials: &Credentials, headers: &HeaderMap, body: &[u8]) -> bool;
 
-    /// Reads a proved body. What is unknown is left out; one malformed element does not hold back its neighbours.
-    fn parse(&self, account: &Account, body: &[u8]) -> Vec<Incoming>;
+    /// Reads a proved body. What is unknown is left out; one malformed element does not hold back its neighbours. Where
+    /// the provider gives no usable time, it is when we received the body.
+    fn parse(&self, account: &Account, body: &[u8], received_at: Instant) -> Vec<Incoming>;
 
     /// Sends a message once.
     fn send<'a>(&'a self, app: &'a App, account: &'a Account, message: &'a Outgoing) -> BoxFuture<'a, Sent>;
@@ -70,7 +72,8 @@ pub enum Hook {
 /// Who an account is, as the provider says.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    pub identity: String,
+    /// The provider's own id of the account; none where there are no accounts (the sandbox).
+    pub identity: Option<String>,
     pub name: Option<String>,
     pub username: Option<String>,
 }
@@ -197,6 +200,37 @@ pub enum Sent {
     Refused(Failure),
     /// Nobody knows; it must not be sent again by itself (rule D9).
     Unclear(String),
+}
+
+/// What one POST may carry at most; providers send up to 1,000 updates.
+pub(super) const MOST_UPDATES: usize = 1_000;
+
+/// An id as a provider writes it, be it text or a number. One that could not be stored or indexed is no id.
+pub(super) fn id(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let storable = !text.is_empty() && text.len() <= 255 && !text.chars().any(char::is_control);
+    storable.then_some(text)
+}
+
+/// A whole number, also when it came as text.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    let whole = |float: f64| (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(whole)).or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// Unix seconds, if they are a moment somebody could mean.
+pub(super) fn seconds(value: &Value) -> Option<Instant> {
+    whole(value).filter(|seconds| (1..=4_102_444_800).contains(seconds)).map(Instant::from_seconds)
+}
+
+/// Words that may be stored: composed, trimmed, without NUL, of a bounded length.
+pub(super) fn words(value: Option<&Value>, most: usize) -> Option<String> {
+    let text = value?.as_str()?.replace('\0', "");
+    text::clean(&text).map(|text| text.chars().take(most).collect())
 }
 
 /// The providers of a channel type, the default first.

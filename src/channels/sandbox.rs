@@ -67,7 +67,7 @@ impl Provider for Sandbox {
 
     fn examine<'a>(&'a self, _: &'a App, _: &'a Credentials) -> BoxFuture<'a, Result<Profile>> {
         let profile =
-            Profile { identity: String::new(), name: Some("Sandbox".into()), username: Some("sandbox".into()) };
+            Profile { identity: None, name: Some("Sandbox".into()), username: Some("sandbox".into()) };
         Box::pin(async move { Ok(profile) })
     }
 
@@ -80,7 +80,7 @@ impl Provider for Sandbox {
         false
     }
 
-    fn parse(&self, _: &Account, body: &[u8]) -> Vec<Incoming> {
+    fn parse(&self, _: &Account, body: &[u8], _: Instant) -> Vec<Incoming> {
         serde_json::from_slice(body).ok().and_then(read).into_iter().collect()
     }
 

@@ -37,8 +37,9 @@ pub struct AccountRow {
     pub identity: Option<String>,
     pub is_connected: bool,
     pub credentials: Option<String>,
+    pub hook_token: Option<String>,
 }
-from_row!(AccountRow { id, workspace_id, kind, provider, identity, is_connected, credentials });
+from_row!(AccountRow { id, workspace_id, kind, provider, identity, is_connected, credentials, hook_token });
 
 pub async fn open_setting(tx: &mut Tx, scope: WorkspaceScope, kind: &str, now: Instant) -> Result<i64> {
     tx.one(
@@ -67,21 +68,30 @@ pub async fn find(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Opt
     .await
 }
 
-/// A setting of this type that nothing is connected to, the oldest first.
+/// A setting of this type that nothing was ever connected to, the oldest first. Another account's setting is never taken:
+/// its conversations and its queue stand there.
 pub async fn free_setting(tx: &mut Tx, scope: WorkspaceScope, kind: &str) -> Result<Option<i64>> {
     tx.opt(
-        "SELECT id FROM channel WHERE workspace_id = $1 AND type = $2 AND NOT is_connected ORDER BY id LIMIT 1",
+        "SELECT id FROM channel WHERE workspace_id = $1 AND type = $2 AND provider IS NULL ORDER BY id LIMIT 1",
         args![scope, kind],
     )
     .await
 }
 
-/// The setting this account was connected to before: its conversations stand there.
-pub async fn setting_of(tx: &mut Tx, scope: WorkspaceScope, provider: &str, identity: &str) -> Result<Option<i64>> {
-    tx.opt(
-        "SELECT id FROM channel WHERE workspace_id = $1 AND provider = $2 AND identity = $3 AND NOT is_connected
+/// The setting this account was connected to before: its conversations stand there. A provider without accounts of its
+/// own (the sandbox) has no identity.
+pub async fn setting_of(
+    read: impl Read,
+    scope: WorkspaceScope,
+    kind: &str,
+    provider: &str,
+    identity: Option<&str>,
+) -> Result<Option<i64>> {
+    read.opt(
+        "SELECT id FROM channel WHERE workspace_id = $1 AND type = $2 AND provider = $3 AND NOT is_connected
+           AND (identity = $4 OR (identity IS NULL AND $4 IS NULL))
          ORDER BY id LIMIT 1",
-        args![scope, provider, identity],
+        args![scope, kind, provider, identity],
     )
     .await
 }
@@ -91,7 +101,7 @@ pub struct Connection<'a> {
     pub provider: &'a str,
     pub name: Option<&'a str>,
     pub username: Option<&'a str>,
-    pub identity: &'a str,
+    pub identity: Option<&'a str>,
     pub credentials: &'a str,
     pub hook_token: &'a str,
     pub now: Instant,
@@ -128,13 +138,21 @@ pub async fn disconnect(tx: &mut Tx, scope: WorkspaceScope, id: i64, now: Instan
     Ok(changed == 1)
 }
 
-/// The provider refuses the account: it is disconnected, its inbound address stays.
-pub async fn stop(tx: &mut Tx, scope: WorkspaceScope, id: i64, why: &str, now: Instant) -> Result<bool> {
+/// The provider refuses the account: it is disconnected, its inbound address stays. Only the connection whose credentials
+/// were refused is meant, not one that was made meanwhile.
+pub async fn stop(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    id: i64,
+    credentials: &str,
+    why: &str,
+    now: Instant,
+) -> Result<bool> {
     let changed = tx
         .exec(
-            "UPDATE channel SET is_connected = FALSE, sync_status = 'CREDENTIALS', sync_error = $3, updated_at = $4
-             WHERE workspace_id = $1 AND id = $2 AND is_connected",
-            args![scope, id, why, now],
+            "UPDATE channel SET is_connected = FALSE, sync_status = 'CREDENTIALS', sync_error = $4, updated_at = $5
+             WHERE workspace_id = $1 AND id = $2 AND is_connected AND credentials = $3",
+            args![scope, id, credentials, why, now],
         )
         .await?;
     Ok(changed == 1)
@@ -143,7 +161,7 @@ pub async fn stop(tx: &mut Tx, scope: WorkspaceScope, id: i64, why: &str, now: I
 pub async fn all_workspaces_by_hook(read: impl Read, token: &str) -> Result<Option<AccountRow>> {
     read.opt(
         "SELECT channel.id, channel.workspace_id, channel.type, channel.provider, channel.identity,
-                channel.is_connected, channel.credentials
+                channel.is_connected, channel.credentials, channel.hook_token
          FROM channel JOIN workspace ON workspace.id = channel.workspace_id
          WHERE channel.hook_token = $1 AND workspace.status <> 'deleted'",
         args![token],
@@ -154,7 +172,7 @@ pub async fn all_workspaces_by_hook(read: impl Read, token: &str) -> Result<Opti
 pub async fn account(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<AccountRow>> {
     read.opt(
         "SELECT channel.id, channel.workspace_id, channel.type, channel.provider, channel.identity,
-                channel.is_connected, channel.credentials
+                channel.is_connected, channel.credentials, channel.hook_token
          FROM channel JOIN workspace ON workspace.id = channel.workspace_id
          WHERE channel.workspace_id = $1 AND channel.id = $2 AND workspace.status <> 'deleted'",
         args![scope, id],
@@ -185,11 +203,15 @@ pub async fn insert_inbound(
     .await
 }
 
-pub async fn inbound(db: &Db, scope: WorkspaceScope, ids: &[i64]) -> Result<Vec<(i64, Vec<u8>)>> {
+pub async fn inbound(db: &Db, scope: WorkspaceScope, ids: &[i64]) -> Result<Vec<(i64, Vec<u8>, Instant, i64)>> {
     let names = placeholders(2, ids.len());
-    let sql = format!("SELECT id, body FROM inbound WHERE workspace_id = $1 AND id IN ({names})");
+    let sql = format!("SELECT id, body, received_at, taken FROM inbound WHERE workspace_id = $1 AND id IN ({names})");
     let values: Vec<_> = std::iter::once(scope.value()).chain(ids.iter().map(|id| id.value())).collect();
     db.all(&sql, &values).await
+}
+
+pub async fn set_taken(tx: &mut Tx, scope: WorkspaceScope, id: i64, taken: i64) -> Result<()> {
+    tx.exec("UPDATE inbound SET taken = $3 WHERE workspace_id = $1 AND id = $2", args![scope, id, taken]).await.map(|_| ())
 }
 
 pub async fn delete_inbound(tx: &mut Tx, scope: WorkspaceScope, ids: &[i64]) -> Result<()> {

@@ -3,7 +3,8 @@
 use super::account::Account;
 use super::graph::{self, Answer};
 use super::provider::{
-    Credentials, Failure, FailureClass, Hook, Incoming, IncomingMessage, Outgoing, Profile, Provider, Sent,
+    Credentials, Failure, FailureClass, Hook, Incoming, IncomingMessage, Outgoing, Profile, Provider, Sent, id, seconds,
+    words,
 };
 use crate::app::App;
 use crate::kernel::fields::Fields;
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 #[derive(Debug)]
 pub struct Bot;
+
+/// Incoming texts are cut here; Telegram's own limit is 4,096.
+const LONGEST_TEXT: usize = 16_384;
 
 const UPDATES: [&str; 5] = ["message", "edited_message", "callback_query", "my_chat_member", "message_reaction"];
 
@@ -45,7 +49,7 @@ impl Provider for Bot {
             let id = answer.body.pointer("/result/id").and_then(Value::as_i64);
             let id = id.ok_or_else(|| Error::provider_unavailable().retry_after(10))?;
             Ok(Profile {
-                identity: id.to_string(),
+                identity: Some(id.to_string()),
                 name: answer.text("/result/first_name").and_then(text::clean),
                 username: answer.text("/result/username").map(|name| format!("@{name}")),
             })
@@ -71,11 +75,11 @@ impl Provider for Bot {
         secret.zip(given).is_some_and(|(secret, given)| secret.matches(given))
     }
 
-    fn parse(&self, _: &Account, body: &[u8]) -> Vec<Incoming> {
+    fn parse(&self, _: &Account, body: &[u8], received_at: Instant) -> Vec<Incoming> {
         let update: Value = serde_json::from_slice(body).unwrap_or_default();
-        let message =
-            update.get("message").and_then(read_message).or_else(|| update.get("callback_query").and_then(read_choice));
-        message.map(|message| Incoming::Message(Box::new(message))).into_iter().collect()
+        let message = update.get("message").and_then(|message| read_message(message, received_at));
+        let choice = || update.get("callback_query").and_then(|query| read_choice(query, received_at));
+        message.or_else(choice).map(|message| Incoming::Message(Box::new(message))).into_iter().collect()
     }
 
     fn send<'a>(&'a self, app: &'a App, account: &'a Account, message: &'a Outgoing) -> BoxFuture<'a, Sent> {
@@ -123,71 +127,61 @@ async fn method(app: &App, token: &str, name: &str, body: &Value) -> Result<Answ
     graph::call(app, Method::POST, &app.config.telegram_api_url, &path, None, Some(body)).await
 }
 
-fn read_message(message: &Value) -> Option<IncomingMessage> {
+fn read_message(message: &Value, received_at: Instant) -> Option<IncomingMessage> {
     let chat = &message["chat"];
     if chat["type"] != "private" {
         return None;
     }
-    let chat_id = chat["id"].as_i64()?;
+    let chat_id = id(&chat["id"])?;
     let from = message.get("from").unwrap_or(chat);
     let (kind, content) = content(message)?;
     Some(IncomingMessage {
-        provider_id: format!("{chat_id}:{}", message["message_id"].as_i64()?),
-        address: chat_id.to_string(),
+        provider_id: format!("{chat_id}:{}", id(&message["message_id"])?),
         phone: None,
-        name: full_name(from, chat_id),
+        name: full_name(from, &chat_id),
+        address: chat_id,
         raw: (kind != "text").then(|| message.to_string()),
         kind: kind.to_owned(),
         content,
-        sent_at: Instant::from_seconds(message["date"].as_i64()?),
+        sent_at: seconds(&message["date"]).unwrap_or(received_at),
     })
 }
 
-/// A tap on a button is an answer in the button's words.
-fn read_choice(query: &Value) -> Option<IncomingMessage> {
-    let chat_id = query.pointer("/message/chat/id").or_else(|| query.pointer("/from/id"))?.as_i64()?;
-    let date = query.pointer("/message/date").and_then(Value::as_i64).filter(|date| *date > 0);
+/// A tap on a button is an answer in the button's words, given now: the message beside it is the bot's own, and may be a
+/// stub.
+fn read_choice(query: &Value, received_at: Instant) -> Option<IncomingMessage> {
+    let chat_id = id(query.pointer("/message/chat/id").or_else(|| query.pointer("/from/id"))?)?;
     Some(IncomingMessage {
-        provider_id: format!("{chat_id}:callback:{}", query["id"].as_str()?),
-        address: chat_id.to_string(),
+        provider_id: format!("{chat_id}:callback:{}", id(&query["id"])?),
         phone: None,
-        name: full_name(&query["from"], chat_id),
+        name: full_name(&query["from"], &chat_id),
+        address: chat_id,
         kind: "choice".to_owned(),
-        content: text::clean(query["data"].as_str()?)?,
-        sent_at: Instant::from_seconds(date?),
+        content: words(query.get("data"), LONGEST_TEXT).unwrap_or_else(|| "[choice]".to_owned()),
+        sent_at: received_at,
         raw: Some(query.to_string()),
     })
 }
 
-fn full_name(from: &Value, chat_id: i64) -> String {
+fn full_name(from: &Value, chat_id: &str) -> String {
     let parts = ["first_name", "last_name"].into_iter().filter_map(|part| from[part].as_str());
-    let name = text::clean(&parts.collect::<Vec<_>>().join(" "));
-    let handle = || from["username"].as_str().map(|name| format!("@{name}"));
-    name.or_else(handle).unwrap_or_else(|| chat_id.to_string()).chars().take(255).collect()
+    let name = parts.collect::<Vec<_>>().join(" ").replace('\0', "");
+    let handle = || words(from.get("username"), 64).map(|name| format!("@{name}"));
+    let name = text::clean(&name).or_else(handle).unwrap_or_else(|| chat_id.to_owned());
+    name.chars().take(255).collect()
 }
 
 /// Text, or a placeholder that says what came. Service messages are nobody's words.
 fn content(message: &Value) -> Option<(&'static str, String)> {
-    let said = |key: &str| message[key].as_str().and_then(text::clean).map(|text| text.replace('\0', ""));
-    if let Some(text) = said("text") {
+    if let Some(text) = words(message.get("text"), LONGEST_TEXT) {
         return Some(("text", text));
     }
-    const KINDS: [&str; 12] = [
-        "photo",
-        "voice",
-        "audio",
-        "video",
-        "video_note",
-        "animation",
-        "document",
-        "sticker",
-        "venue",
-        "location",
-        "contact",
-        "poll",
+    const KINDS: [&str; 13] = [
+        "photo", "voice", "audio", "video", "video_note", "animation", "document", "sticker", "venue", "location",
+        "contact", "poll", "text",
     ];
     let kind = KINDS.into_iter().find(|kind| message.get(*kind).is_some())?;
-    Some((kind, said("caption").unwrap_or_else(|| format!("[{kind}]"))))
+    Some((kind, words(message.get("caption"), LONGEST_TEXT).unwrap_or_else(|| format!("[{kind}]"))))
 }
 
 fn outcome(chat: i64, answer: &Answer) -> Sent {

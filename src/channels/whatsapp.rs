@@ -3,8 +3,7 @@
 use super::account::Account;
 use super::graph::{self, Answer};
 use super::provider::{
-    Credentials, Failure, FailureClass, Hook, Incoming, IncomingMessage, IncomingStatus, Outgoing, Profile, Progress,
-    Provider, Sent,
+    Credentials, Failure, FailureClass, Hook, Incoming, IncomingMessage, IncomingStatus, Outgoing, Profile, Progress, Provider, Sent, MOST_UPDATES, id, seconds, whole, words,
 };
 use crate::app::App;
 use crate::kernel::fields::Fields;
@@ -18,6 +17,8 @@ use std::time::Duration;
 pub struct Cloud;
 
 const PROFILE_FIELDS: &str = "id,display_phone_number,verified_name,quality_rating,status";
+/// Incoming texts are cut here; WhatsApp's own limit is 4,096.
+const LONGEST_TEXT: usize = 16_384;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Provider for Cloud {
@@ -71,7 +72,7 @@ impl Provider for Cloud {
                 }
             }
             Ok(Profile {
-                identity: number.to_owned(),
+                identity: Some(number.to_owned()),
                 name: answer.text("/verified_name").and_then(text::clean),
                 username: answer.text("/display_phone_number").map(display_number),
             })
@@ -99,14 +100,14 @@ impl Provider for Cloud {
         secret::equal(expected.as_bytes(), given.to_ascii_lowercase().as_bytes())
     }
 
-    fn parse(&self, account: &Account, body: &[u8]) -> Vec<Incoming> {
+    fn parse(&self, account: &Account, body: &[u8], received_at: Instant) -> Vec<Incoming> {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let entries = items(&body["entry"]);
         let changes = entries.flat_map(|entry| items(&entry["changes"]));
         let values = changes.filter(|change| change["field"] == "messages").map(|change| &change["value"]);
         // The path and the body must name the same number (rule P2); one POST may carry several numbers.
-        let ours = values.filter(|value| value["metadata"]["phone_number_id"] == account.identity.as_str());
-        ours.flat_map(read_value).collect()
+        let ours = values.filter(|value| id(&value["metadata"]["phone_number_id"]).as_ref() == Some(&account.identity));
+        ours.flat_map(|value| read_value(value, received_at)).take(MOST_UPDATES).collect()
     }
 
     fn send<'a>(&'a self, app: &'a App, account: &'a Account, message: &'a Outgoing) -> BoxFuture<'a, Sent> {
@@ -181,7 +182,7 @@ fn check_access(answer: &Answer) -> Result<()> {
     if answer.is_success() {
         return Ok(());
     }
-    let code = answer.body.pointer("/error/code").and_then(Value::as_i64);
+    let code = answer.body.pointer("/error/code").and_then(whole);
     let message = answer.text("/error/message").unwrap_or_default();
     match code.map(|code| class(code, answer.status)) {
         Some(FailureClass::Auth) => Err(Error::field("credentials.access_token", "The access token is invalid.")),
@@ -202,45 +203,42 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn read_value(value: &Value) -> Vec<Incoming> {
-    let messages = items(&value["messages"]).filter_map(|message| read_message(value, message));
+fn read_value(value: &Value, received_at: Instant) -> Vec<Incoming> {
+    let messages = items(&value["messages"]).filter_map(|message| read_message(value, message, received_at));
     let messages = messages.map(|message| Incoming::Message(Box::new(message)));
-    let statuses = items(&value["statuses"]).filter_map(read_status).map(Incoming::Status);
+    let statuses = items(&value["statuses"]).filter_map(|status| read_status(status, received_at)).map(Incoming::Status);
     messages.chain(statuses).collect()
 }
 
-fn read_message(value: &Value, message: &Value) -> Option<IncomingMessage> {
-    let kind = message["type"].as_str().unwrap_or("unknown");
+fn read_message(value: &Value, message: &Value, received_at: Instant) -> Option<IncomingMessage> {
+    let kind = id(&message["type"]).unwrap_or_else(|| "unknown".to_owned());
     // Nobody's words: a changed number, a removed message.
-    if matches!(kind, "system" | "revoke" | "edit" | "reaction" | "request_welcome") {
+    if matches!(kind.as_str(), "system" | "revoke" | "edit" | "reaction" | "request_welcome") {
         return None;
     }
-    let wa_id = message["from"].as_str();
-    let user_id = message["from_user_id"].as_str();
-    let address = wa_id.or(user_id)?;
+    let (wa_id, user_id) = (id(&message["from"]), id(&message["from_user_id"]));
+    let address = wa_id.clone().or_else(|| user_id.clone())?;
     let profile = items(&value["contacts"]).find(|contact| {
-        let same = |key: &str, id: Option<&str>| id.is_some() && contact[key].as_str() == id;
-        same("wa_id", wa_id) || same("user_id", user_id)
+        let same = |key: &str, wanted: &Option<String>| wanted.is_some() && id(&contact[key]) == *wanted;
+        same("wa_id", &wa_id) || same("user_id", &user_id)
     });
-    let name = profile.and_then(|contact| contact["profile"]["name"].as_str()).and_then(text::clean);
-    let (kind, content) = content(kind, message);
+    let name = profile.and_then(|contact| words(contact.pointer("/profile/name"), 255));
+    let content = content(&kind, message);
     Some(IncomingMessage {
-        provider_id: message["id"].as_str()?.to_owned(),
-        address: address.to_owned(),
-        phone: wa_id.and_then(Phone::from_provider_digits),
-        name: name.map_or_else(|| display_number(address), |name| name.chars().take(255).collect()),
+        provider_id: id(&message["id"])?,
+        phone: wa_id.as_deref().and_then(Phone::from_provider_digits),
+        name: name.unwrap_or_else(|| display_number(&address)),
+        address,
         raw: (kind != "text").then(|| message.to_string()),
-        kind: kind.to_owned(),
+        kind,
         content,
-        sent_at: seconds(&message["timestamp"])?,
+        sent_at: seconds(&message["timestamp"]).unwrap_or(received_at),
     })
 }
 
 /// Text, the words of a choice, or a placeholder that says what came.
-fn content<'a>(kind: &'a str, message: &Value) -> (&'a str, String) {
-    let said = |pointer: &str| {
-        message.pointer(pointer).and_then(Value::as_str).and_then(text::clean).map(|text| text.replace('\0', ""))
-    };
+fn content(kind: &str, message: &Value) -> String {
+    let said = |pointer: &str| words(message.pointer(pointer), LONGEST_TEXT);
     let words = match kind {
         "text" => said("/text/body"),
         "button" => said("/button/text"),
@@ -249,16 +247,10 @@ fn content<'a>(kind: &'a str, message: &Value) -> (&'a str, String) {
         "location" => said("/location/name").or_else(|| said("/location/address")),
         media => said(&format!("/{media}/caption")),
     };
-    (kind, words.unwrap_or_else(|| format!("[{kind}]")))
+    words.unwrap_or_else(|| format!("[{kind}]"))
 }
 
-/// Unix seconds, as text or number.
-fn seconds(value: &Value) -> Option<Instant> {
-    let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok())?;
-    (0..=4_102_444_800).contains(&seconds).then(|| Instant::from_seconds(seconds))
-}
-
-fn read_status(status: &Value) -> Option<IncomingStatus> {
+fn read_status(status: &Value, received_at: Instant) -> Option<IncomingStatus> {
     let progress = match status["status"].as_str()? {
         "sent" => Progress::Sent,
         "delivered" => Progress::Delivered,
@@ -269,10 +261,10 @@ fn read_status(status: &Value) -> Option<IncomingStatus> {
     let ours = status["biz_opaque_callback_data"].as_str().and_then(|data| data.strip_prefix('m')?.parse().ok());
     let error = items(&status["errors"]).next().filter(|_| progress == Progress::Failed);
     Some(IncomingStatus {
-        provider_id: status["id"].as_str()?.to_owned(),
+        provider_id: id(&status["id"])?,
         message_id: ours,
         status: progress,
-        at: seconds(&status["timestamp"])?,
+        at: seconds(&status["timestamp"]).unwrap_or(received_at),
         failure: error.map(|error| read_error(error, 400)),
     })
 }
@@ -302,7 +294,8 @@ fn outcome(answer: &Answer) -> Sent {
 }
 
 fn read_error(error: &Value, status: u16) -> Failure {
-    let code = error["code"].as_i64().or_else(|| error["code"].as_str()?.parse().ok()).unwrap_or_default();
+    // An unreadable code is no code of theirs; 0 is one.
+    let code = whole(&error["code"]).unwrap_or(-1);
     let details = error.pointer("/error_data/details").or_else(|| error.get("error_data")).and_then(Value::as_str);
     let message =
         [details, error["message"].as_str(), error["title"].as_str()].into_iter().flatten().find(|m| !m.is_empty());

@@ -1,6 +1,7 @@
 //! Putting the server together: the app, the readers of the event log, the workers, the listener.
 
 use crate::app::App;
+use crate::auth::Limiter;
 use crate::config::Config;
 use crate::http::{idempotency, server};
 use crate::jobs::Workers;
@@ -103,12 +104,21 @@ async fn keep_house(app: App) {
             () = tokio::time::sleep(EVERY) => {}
             () = app.stopped() => return,
         }
-        let chores = async {
-            idempotency::forget_old(&app).await?;
-            conversations::forget_early_statuses(&app).await
-        };
-        if let Err(error) = chores.await {
+        if let Err(error) = sweep(&app).await {
             tracing::warn!(%error, "a chore failed; trying again in a minute");
         }
     }
+}
+
+/// Removes what is past its time, in batches, until nothing is left of it.
+async fn sweep(app: &App) -> Result<()> {
+    while !app.is_stopping() {
+        let removed = idempotency::forget_old(app).await?
+            + conversations::forget_early_statuses(app).await?
+            + Limiter::forget_old(app).await?;
+        if removed == 0 {
+            return Ok(());
+        }
+    }
+    Ok(())
 }

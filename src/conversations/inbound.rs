@@ -5,14 +5,26 @@ use super::{progress, store};
 use crate::app::{App, Unit};
 use crate::auth::WorkspaceScope;
 use crate::channels::provider::{Incoming, IncomingMessage};
-use crate::channels::{self, Account};
+use crate::channels::{self, Account, StoredInbound};
 use crate::contacts::{self, ChannelType, Inbound};
 use crate::events;
 use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
 use crate::kernel::{Error, Result};
 use crate::plans::meter::{self, Counts};
 use serde_json::json;
+use std::collections::HashMap;
 use std::sync::Arc;
+
+/// A body in common words.
+#[derive(Debug)]
+pub struct Read {
+    elements: Vec<Incoming>,
+    /// How many of them are worked in already.
+    taken: usize,
+}
+
+/// Elements worked in by one transaction: on the embedded database everybody else's writes wait for it.
+const MOST_AT_ONCE: usize = 100;
 
 /// Reads stored bodies and works them in, in the order they came.
 #[derive(Debug)]
@@ -20,11 +32,12 @@ pub struct ProcessInbound;
 
 impl Kind for ProcessInbound {
     const NAME: &'static str = channels::INBOUND_LANE;
-    const CONCURRENCY: usize = 32;
+    /// Bodies reach 4 MB, so few are held at a time.
+    const CONCURRENCY: usize = 8;
     const STRICT: bool = false;
     type Shared = Arc<Account>;
-    type Item = Vec<u8>;
-    type Done = Vec<Incoming>;
+    type Item = StoredInbound;
+    type Done = Read;
 
     /// Also while the workspace is suspended: what customers write is stored, not lost.
     async fn open(&self, app: &App, lane: &Lane) -> Result<Opened<Arc<Account>>> {
@@ -33,35 +46,48 @@ impl Kind for ProcessInbound {
         Ok(channels::by_id(app, scope, lane.key).await?.map_or(Opened::Gone, Opened::Ready))
     }
 
-    async fn load(&self, app: &App, account: &Arc<Account>, jobs: &[Job]) -> Result<Vec<Option<Vec<u8>>>> {
+    async fn load(&self, app: &App, account: &Arc<Account>, jobs: &[Job]) -> Result<Vec<Option<StoredInbound>>> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.subject).collect();
-        let mut stored = channels::bodies(app, account.scope, &ids).await?;
-        let take = |id: &i64| stored.iter_mut().find(|s| s.id == *id).map(|s| std::mem::take(&mut s.body));
-        Ok(ids.iter().map(take).collect())
+        let stored = channels::bodies(app, account.scope, &ids).await?;
+        let mut stored: HashMap<i64, StoredInbound> = stored.into_iter().map(|body| (body.id, body)).collect();
+        Ok(ids.iter().map(|id| stored.remove(id)).collect())
     }
 
-    async fn perform(&self, _: &App, account: &Arc<Account>, _: Job, body: Vec<u8>) -> Vec<Incoming> {
-        account.provider.parse(account, &body)
+    async fn perform(&self, _: &App, account: &Arc<Account>, _: Job, stored: StoredInbound) -> Read {
+        let elements = account.provider.parse(account, &stored.body, stored.received_at);
+        Read { elements, taken: stored.taken }
     }
 
     async fn settle(
         &self,
         unit: &mut Unit,
         account: &Arc<Account>,
-        done: &mut Vec<(Job, Vec<Incoming>)>,
+        done: &mut Vec<(Job, Read)>,
     ) -> Result<Vec<Verdict>> {
         let mut counts = Counts::default();
-        for one in done.iter().flat_map(|(_, incoming)| incoming) {
-            counts += match one {
-                Incoming::Message(message) => receive(unit, account, message).await?,
-                Incoming::Status(status) => progress::report(unit, account.scope, account.id, status.clone()).await?,
-            };
+        let (mut finished, mut verdicts) = (Vec::new(), Vec::with_capacity(done.len()));
+        let (mut room, now) = (MOST_AT_ONCE, unit.now());
+        for (job, read) in done.iter() {
+            let now_taken = read.elements.len().min(read.taken + room);
+            for one in read.elements.get(read.taken..now_taken).into_iter().flatten() {
+                counts += match one {
+                    Incoming::Message(message) => receive(unit, account, message).await?,
+                    Incoming::Status(status) => progress::report(unit, account, status.clone()).await?,
+                };
+                room -= 1;
+            }
+            if now_taken >= read.elements.len() {
+                finished.push(job.subject);
+                verdicts.push(Verdict::Done);
+            } else {
+                channels::note_taken(unit, account.scope, job.subject, now_taken).await?;
+                verdicts.push(Verdict::Retry(now));
+            }
         }
-        let ids: Vec<i64> = done.iter().map(|(job, _)| job.subject).collect();
-        channels::forget(unit, account.scope, &ids).await?;
+        channels::forget(unit, account.scope, &finished).await?;
         // The meter last and once: all of a workspace share it.
         meter::count_arrivals(unit, account.scope, counts).await?;
-        Ok(vec![Verdict::Done; done.len()])
+        Ok(verdicts)
     }
 }
 
@@ -122,6 +148,6 @@ async fn contact(unit: &mut Unit, account: &Account, message: &IncomingMessage) 
     let (_, channel_type) = *found.ok_or_else(|| Error::internal("a channel has an unknown type"))?;
     let from = Inbound { channel_type, phone: message.phone.clone(), name: message.name.clone() };
     let (contact, created) = contacts::find_or_create(unit, scope, from).await?;
-    store::insert_address(&mut unit.tx, scope, account.id, &message.address, contact.id).await?;
+    store::move_address(&mut unit.tx, scope, account.id, &message.address, contact.id).await?;
     Ok((contact, created))
 }

@@ -170,27 +170,28 @@ pub async fn send(unit: &mut Unit, scope: WorkspaceScope, new: NewMessage) -> Re
     let address = known.or_else(derived).ok_or_else(|| {
         Error::field("contact_id", "This contact has not written on this channel yet, so it has no address to send to.")
     })?;
-    // The contact's row first, the meter last: every writer takes its locks in this order, so none waits in a circle, and
-    // the meter, which all of a workspace share, is held for the shortest time.
     let now = unit.now();
-    contacts::touch_last_message(unit, scope, new.contact_id, now).await?;
     let row =
         store::NewOutbound { contact: new.contact_id, channel, kind, content: &new.content, address: &address, now };
     let id = store::insert_outbound(&mut unit.tx, scope, &row).await?;
-    let touch = store::Touch { contact: new.contact_id, channel, text: &new.content, at: now, window: None, unread: 0 };
-    store::touch_conversation(&mut unit.tx, scope, &touch).await?;
+    // Lanes first, then the contact's rows, the meter last: every writer takes its locks in this order, so none waits in a
+    // circle, and the meter, which all of a workspace share, is held for the shortest time.
     let lane = LaneKey { kind: sending::LANE, key: channel, workspace: Some(scope) };
     jobs::enqueue(unit, lane, &[NewJob { subject: id, group: new.contact_id }]).await?;
+    contacts::touch_last_message(unit, scope, new.contact_id, now).await?;
+    let touch = store::Touch { contact: new.contact_id, channel, text: &new.content, at: now, window: None, unread: 0 };
+    store::touch_conversation(&mut unit.tx, scope, &touch).await?;
     meter::take_message(unit, scope).await?;
     message(&mut unit.tx, scope, id).await
 }
 
 /// Removes parked statuses that nobody will ask for: those of messages that were sent by other systems.
-pub async fn forget_early_statuses(app: &App) -> Result<()> {
+pub async fn forget_early_statuses(app: &App) -> Result<u64> {
     let before = app.now().before(Duration::from_secs(24 * 60 * 60));
     let mut unit = app.begin().await?;
-    store::all_workspaces_forget_early(&mut unit.tx, before).await?;
-    unit.commit().await
+    let removed = store::all_workspaces_forget_early(&mut unit.tx, before).await?;
+    unit.commit().await?;
+    Ok(removed)
 }
 
 /// The contact, if it may be written to.

@@ -4,6 +4,7 @@
 use super::store::{self, EarlyStatus};
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
+use crate::channels::Account;
 use crate::channels::provider::{Failure, FailureClass, IncomingStatus, Progress};
 use crate::contacts;
 use crate::events;
@@ -13,7 +14,8 @@ use serde_json::json;
 
 /// Takes in a provider's status; answers what it adds to the month's counters, which the caller counts at the end of its
 /// batch.
-pub async fn report(unit: &mut Unit, scope: WorkspaceScope, channel: i64, status: IncomingStatus) -> Result<Counts> {
+pub async fn report(unit: &mut Unit, account: &Account, status: IncomingStatus) -> Result<Counts> {
+    let (scope, channel) = (account.scope, account.id);
     let found = store::find_outbound(&mut unit.tx, scope, channel, status.message_id, &status.provider_id).await?;
     match found {
         Some((message, contact)) => apply(unit, scope, message, contact, &status).await,

@@ -8,19 +8,21 @@ use crate::app::{App, Unit};
 use crate::auth::WorkspaceScope;
 use crate::channels::provider::{Failure, FailureClass, IncomingStatus, Outgoing, Progress, Sent};
 use crate::channels::{self, Account};
-use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
+use crate::jobs::{self, Job, Kind, Lane, Opened, Verdict};
 use crate::kernel::{Instant, Result};
 use crate::plans::meter::{self, Counts};
-use crate::workspaces;
+use crate::workspaces::{self, Activity};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The lane of a channel's outgoing messages.
-pub(super) const LANE: &str = "conversations.send";
+pub(super) const LANE: &str = channels::SENDING_LANE;
 /// A refusal that will pass is tried again this often.
 const TRIES: i64 = 6;
 /// A sleeping lane is woken by reactivation or reconnection; this is the net for a waking that it slept through.
 const SLEEP: Duration = Duration::from_secs(30);
+/// However long a provider asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 const UNKNOWN: &str = "The outcome of sending is unknown; it is not sent again by itself.";
 
 /// Sends the messages of one channel.
@@ -46,26 +48,28 @@ impl Kind for SendMessages {
         let Some(workspace) = lane.workspace_id else { return Ok(Opened::Gone) };
         let scope = WorkspaceScope::of_background_work(workspace);
         let Some(account) = channels::by_id(app, scope, lane.key).await? else { return Ok(Opened::Gone) };
-        let ready = account.is_connected && workspaces::is_active(app, workspace).await?;
-        Ok(if ready { Opened::Ready(account) } else { Opened::Later(app.now().after(SLEEP)) })
+        Ok(match workspaces::activity(app, workspace).await? {
+            Activity::Gone => Opened::Gone,
+            Activity::Active if account.is_connected => Opened::Ready(account),
+            _ => Opened::Later(app.now().after(SLEEP)),
+        })
+    }
+
+    /// Reconnected, disconnected or suspended meanwhile: the lane looks again before it sends anything more.
+    async fn is_current(&self, app: &App, account: &Arc<Account>) -> Result<bool> {
+        let now = channels::by_id(app, account.scope, account.id).await?;
+        let same = now.is_some_and(|now| now.is_same_connection(account));
+        Ok(same && workspaces::is_active(app, account.scope.id()).await?)
     }
 
     /// Records the intent before any call. What another worker left in `calling` is unknown from now on.
     async fn load(&self, app: &App, account: &Arc<Account>, jobs: &[Job]) -> Result<Vec<Option<Outgoing>>> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.subject).collect();
         let mut unit = app.begin().await?;
-        let rows = store::to_send(&mut unit.tx, account.scope, &ids).await?;
-        let (queued, calling): (Vec<_>, Vec<_>) = rows
-            .into_iter()
-            .filter(|row| row.send_state == "queued" || row.send_state == "calling")
-            .partition(|row| row.send_state == "queued");
-        for row in calling {
-            store::set_unclear(&mut unit.tx, account.scope, row.id, UNKNOWN).await?;
+        for id in &ids {
+            store::set_unclear(&mut unit.tx, account.scope, *id, UNKNOWN).await?;
         }
-        let sending: Vec<i64> = queued.iter().map(|row| row.id).collect();
-        if !sending.is_empty() {
-            store::set_send_state(&mut unit.tx, account.scope, &sending, "calling").await?;
-        }
+        let queued = store::begin_calls(&mut unit.tx, account.scope, &ids).await?;
         unit.commit().await?;
         let outgoing = |id: &i64| {
             let row = queued.iter().find(|row| row.id == *id)?;
@@ -122,6 +126,8 @@ async fn accepted(
 ) -> Result<Counts> {
     let (scope, contact, now) = (account.scope, job.group, unit.now());
     let mut counts = Counts::default();
+    // A status may be worked in at this very moment: whoever comes second sees what the first one wrote.
+    jobs::lock(unit, channels::INBOUND_LANE, account.id).await?;
     store::set_accepted(&mut unit.tx, scope, message, provider_id).await?;
     if let Some(address) = address {
         store::insert_address(&mut unit.tx, scope, account.id, address, contact).await?;
@@ -157,7 +163,7 @@ async fn refused(
                 return Ok((Verdict::Done, counts));
             }
             // What waits is kept; a reconnection wakes the lane.
-            channels::stop(unit, scope, account.id, &failure.message).await?;
+            channels::stop(unit, account, &failure.message).await?;
             return Ok((Verdict::Stop(now.after(SLEEP)), counts));
         }
     };
@@ -169,5 +175,5 @@ async fn refused(
 fn wait(now: Instant, attempt: i64, failure: &Failure) -> Instant {
     let exponent = u32::try_from(attempt.clamp(0, 5)).unwrap_or_default();
     let backoff = Duration::from_secs(4u64.pow(exponent).min(300));
-    now.after(failure.retry_after.unwrap_or(backoff))
+    now.after(failure.retry_after.unwrap_or(backoff).min(LONGEST_WAIT))
 }

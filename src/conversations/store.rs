@@ -164,36 +164,49 @@ pub async fn conversation_channel(tx: &mut Tx, scope: WorkspaceScope, contact: i
 
 pub async fn address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, contact: i64) -> Result<Option<String>> {
     tx.opt(
-        "SELECT address FROM contact_address WHERE workspace_id = $1 AND channel_id = $2 AND contact_id = $3 LIMIT 1",
+        "SELECT contact_address.address FROM contact_address
+         JOIN contact ON contact.workspace_id = contact_address.workspace_id AND contact.id = contact_address.contact_id
+         WHERE contact_address.workspace_id = $1 AND contact_address.channel_id = $2 AND contact_address.contact_id = $3
+           AND (contact_address.phone IS NULL OR contact_address.phone = contact.phone)
+         ORDER BY contact_address.address LIMIT 1",
         args![scope, channel, contact],
     )
     .await
 }
 
-pub async fn contact_of_address(
-    tx: &mut Tx,
-    scope: WorkspaceScope,
-    channel: i64,
-    address: &str,
-) -> Result<Option<i64>> {
+/// Whose address this is; nobody's once its contact has another number than when it was learned.
+pub async fn contact_of_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, address: &str) -> Result<Option<i64>> {
     tx.opt(
-        "SELECT contact_id FROM contact_address WHERE workspace_id = $1 AND channel_id = $2 AND address = $3",
+        "SELECT contact_address.contact_id FROM contact_address
+         JOIN contact ON contact.workspace_id = contact_address.workspace_id AND contact.id = contact_address.contact_id
+         WHERE contact_address.workspace_id = $1 AND contact_address.channel_id = $2 AND contact_address.address = $3
+           AND (contact_address.phone IS NULL OR contact_address.phone = contact.phone)",
         args![scope, channel, address],
     )
     .await
 }
 
 /// Remembers how a provider knows a contact. The first to be remembered stays.
-pub async fn insert_address(
-    tx: &mut Tx,
-    scope: WorkspaceScope,
-    channel: i64,
-    address: &str,
-    contact: i64,
-) -> Result<()> {
+pub async fn insert_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, address: &str, contact: i64) -> Result<()> {
     tx.exec(
-        "INSERT INTO contact_address (workspace_id, channel_id, address, contact_id) VALUES ($1, $2, $3, $4)
+        "INSERT INTO contact_address (workspace_id, channel_id, address, contact_id, phone)
+         SELECT workspace_id, CAST($2 AS BIGINT), CAST($3 AS TEXT), id, phone FROM contact
+         WHERE workspace_id = $1 AND id = $4
          ON CONFLICT (workspace_id, channel_id, address) DO NOTHING",
+        args![scope, channel, address, contact],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Remembers it for the contact who just wrote from there, in place of one it no longer belongs to.
+pub async fn move_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, address: &str, contact: i64) -> Result<()> {
+    tx.exec(
+        "INSERT INTO contact_address (workspace_id, channel_id, address, contact_id, phone)
+         SELECT workspace_id, CAST($2 AS BIGINT), CAST($3 AS TEXT), id, phone FROM contact
+         WHERE workspace_id = $1 AND id = $4
+         ON CONFLICT (workspace_id, channel_id, address) DO UPDATE SET
+             contact_id = excluded.contact_id, phone = excluded.phone",
         args![scope, channel, address, contact],
     )
     .await
@@ -289,27 +302,20 @@ pub async fn touch_conversation(tx: &mut Tx, scope: WorkspaceScope, t: &Touch<'_
 
 pub struct SendRow {
     pub id: i64,
-    pub send_state: String,
     pub address: Option<String>,
     pub content: String,
 }
-from_row!(SendRow { id, send_state, address, content });
+from_row!(SendRow { id, address, content });
 
-pub async fn to_send(tx: &mut Tx, scope: WorkspaceScope, ids: &[i64]) -> Result<Vec<SendRow>> {
+/// Takes queued messages for calling. Of two workers who want the same message one gets it: the statement decides.
+pub async fn begin_calls(tx: &mut Tx, scope: WorkspaceScope, ids: &[i64]) -> Result<Vec<SendRow>> {
     let names = placeholders(2, ids.len());
     let sql = format!(
-        "SELECT id, send_state, address, content FROM message WHERE workspace_id = $1 AND id IN ({names}) ORDER BY id"
+        "UPDATE message SET send_state = 'calling'
+         WHERE workspace_id = $1 AND id IN ({names}) AND send_state = 'queued' RETURNING id, address, content"
     );
     let values: Vec<Value<'_>> = std::iter::once(scope.value()).chain(ids.iter().map(Param::value)).collect();
     tx.all(&sql, &values).await
-}
-
-pub async fn set_send_state(tx: &mut Tx, scope: WorkspaceScope, ids: &[i64], state: &str) -> Result<()> {
-    let names = placeholders(3, ids.len());
-    let sql = format!("UPDATE message SET send_state = $2 WHERE workspace_id = $1 AND id IN ({names})");
-    let fixed = [scope.value(), state.value()];
-    let values: Vec<Value<'_>> = fixed.into_iter().chain(ids.iter().map(Param::value)).collect();
-    tx.exec(&sql, &values).await.map(|_| ())
 }
 
 /// The provider took the message. Its status may have told us the id already.
@@ -461,11 +467,10 @@ pub async fn unpark(tx: &mut Tx, scope: WorkspaceScope, channel: i64, provider_i
     .await
 }
 
-pub async fn all_workspaces_forget_early(tx: &mut Tx, before: Instant) -> Result<()> {
+pub async fn all_workspaces_forget_early(tx: &mut Tx, before: Instant) -> Result<u64> {
     tx.exec(
         "DELETE FROM early_status WHERE id IN (SELECT id FROM early_status WHERE happened_at < $1 ORDER BY id LIMIT 1000)",
         args![before],
     )
     .await
-    .map(|_| ())
 }

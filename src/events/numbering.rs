@@ -65,7 +65,7 @@ async fn step(app: &App, readers: &[Arc<dyn Reader>], batch: i64) -> Result<Step
     if !unit.tx.try_lock(LOCK).await? {
         return Ok(Step::Locked);
     }
-    let events = store::all_workspaces_unnumbered(&mut unit.tx, batch).await?;
+    let events = next(&mut unit, batch).await?;
     if events.is_empty() {
         return Ok(Step::Idle);
     }
@@ -76,6 +76,51 @@ async fn step(app: &App, readers: &[Arc<dyn Reader>], batch: i64) -> Result<Step
     let took = began.elapsed();
     unit.commit().await?;
     Ok(Step::More(took))
+}
+
+/// How far behind a stream's crowd others are looked for.
+const HORIZON: i64 = 50_000;
+const CROWDS: usize = 16;
+
+/// The oldest events; but streams with crowds of them make way for others that stand behind (rule Q6).
+async fn next(unit: &mut Unit, batch: i64) -> Result<Vec<Event>> {
+    let mut events = store::all_workspaces_unnumbered(&mut unit.tx, 0..i64::MAX, &[], batch).await?;
+    let wanted = usize::try_from(batch).unwrap_or_default();
+    let mut crowds = crowds(&events);
+    if events.len() < wanted || crowds.is_empty() {
+        return Ok(events);
+    }
+    let crowded = crowds.clone();
+    let first = events.last().map_or(0, |event| event.id) + 1;
+    let (mut from, mut behind) = (first, Vec::new());
+    while behind.len() < wanted / 2 && crowds.len() <= CROWDS {
+        let range = from..first.saturating_add(HORIZON);
+        let round = store::all_workspaces_unnumbered(&mut unit.tx, range, &crowds, batch / 4).await?;
+        let Some(last) = round.last() else { break };
+        from = last.id + 1;
+        crowds.extend(self::crowds(&round));
+        behind.extend(round);
+    }
+    make_way(&mut events, &crowded, behind.len());
+    events.extend(behind);
+    Ok(events)
+}
+
+/// The streams that take an eighth or more of these places.
+fn crowds(events: &[Event]) -> Vec<(i64, i64)> {
+    let mut sizes: BTreeMap<(i64, i64), usize> = BTreeMap::new();
+    events.iter().for_each(|event| *sizes.entry(stream(event)).or_default() += 1);
+    sizes.into_iter().filter(|(_, size)| size * 8 >= events.len()).map(|(stream, _)| stream).collect()
+}
+
+/// Takes out the newest events of these streams.
+fn make_way(events: &mut Vec<Event>, crowds: &[(i64, i64)], mut places: usize) {
+    for index in (0..events.len()).rev() {
+        if places > 0 && crowds.contains(&stream(&events[index])) {
+            events.remove(index);
+            places -= 1;
+        }
+    }
 }
 
 async fn number(unit: &mut Unit, events: &[Event]) -> Result<()> {

@@ -4,6 +4,7 @@ use super::Event;
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::Instant;
 use skylight_db::{Param, Read, Result, Tx, args, list, placeholders};
+use std::ops::Range;
 
 pub async fn insert(
     tx: &mut Tx,
@@ -57,13 +58,30 @@ pub async fn all_workspaces_has_unnumbered(read: impl Read) -> Result<bool> {
     Ok(read.opt::<i64>("SELECT id FROM event WHERE seq IS NULL LIMIT 1", args![]).await?.is_some())
 }
 
-pub async fn all_workspaces_unnumbered(tx: &mut Tx, limit: i64) -> Result<Vec<Event>> {
-    tx.all(
-        "SELECT id, workspace_id, partner_id, kind, subject_id, created_at
-         FROM event WHERE seq IS NULL ORDER BY id LIMIT $1",
-        args![limit],
-    )
-    .await
+/// The oldest of these ids, without those of some streams.
+pub async fn all_workspaces_unnumbered(
+    tx: &mut Tx,
+    ids: Range<i64>,
+    without: &[(i64, i64)],
+    limit: i64,
+) -> Result<Vec<Event>> {
+    // One number per stream: a workspace's id, or a partner's below zero.
+    let mut streams: Vec<i64> = without.iter().map(|(workspace, partner)| workspace - partner).collect();
+    // Few different texts are prepared.
+    streams.resize(streams.len().next_multiple_of(8), 0);
+    let names = placeholders(4, streams.len());
+    let without = if streams.is_empty() {
+        String::new()
+    } else {
+        format!("AND COALESCE(workspace_id, -partner_id) NOT IN ({names})")
+    };
+    let sql = format!(
+        "SELECT id, workspace_id, partner_id, kind, subject_id, created_at FROM event
+         WHERE seq IS NULL AND id >= $1 AND id < $2 {without} ORDER BY id LIMIT $3"
+    );
+    let fixed = [ids.start.value(), ids.end.value(), limit.value()];
+    let values: Vec<_> = fixed.into_iter().chain(streams.iter().map(Param::value)).collect();
+    tx.all(&sql, &values).await
 }
 
 /// The last numbers of these streams, as `(workspace_id, partner_id, last_seq)`, 0 for the id that does not apply.

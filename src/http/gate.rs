@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::Method;
+use http::{Method, StatusCode};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::collections::HashMap;
@@ -66,7 +66,7 @@ impl Gate {
         let bucket = match &holder {
             Some(Holder::Workspace(key)) => Bucket::WorkspaceKey(key.key_id),
             Some(Holder::Partner(key)) => Bucket::PartnerKey(key.key_id),
-            None => Bucket::Address(address),
+            None => Bucket::of_address(address),
         };
         let decision = self.http.limiter.take(bucket).await;
         let refusal = match (&holder, decision) {
@@ -99,11 +99,11 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         add_rate_headers(response.headers_mut(), decision);
         return response;
     };
-    if matches!(rule.who, Who::Public | Who::Provider) {
-        return match buffered(request, rule.body_limit).await {
-            Ok((request, body)) => run(request, &body, next).await,
-            Err(error) => error.into_response(),
-        };
+    if rule.who == Who::Provider {
+        return provider(&gate, rule, request, next).await;
+    }
+    if rule.who == Who::Public {
+        return unkeyed(rule, request, next).await;
     }
     let from = address(&request);
     let (parts, body) = request.into_parts();
@@ -199,6 +199,27 @@ fn check_workspace(key: &WorkspaceKey, feature: Option<Feature>, headers: &Heade
 fn check_length(headers: &HeaderMap, limit: usize) -> Result<()> {
     let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) { Err(Error::body_too_large()) } else { Ok(()) }
+}
+
+/// A route that takes no key.
+async fn unkeyed(rule: Rule, request: Request, next: Next) -> Response {
+    match buffered(request, rule.body_limit).await {
+        Ok((request, body)) => run(request, &body, next).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// A provider's hook: what is proved is not limited, but who guesses addresses or signatures is counted (rule Q2).
+async fn provider(gate: &Gate, rule: Rule, request: Request, next: Next) -> Response {
+    let caller = Bucket::of_address(address(&request));
+    if let Some(spent) = gate.http.limiter.is_spent(caller) {
+        return Error::rate_limited().retry_after(spent.retry_after).into_response();
+    }
+    let response = unkeyed(rule, request, next).await;
+    if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
+        gate.http.limiter.take(caller).await;
+    }
+    response
 }
 
 /// Reads the whole body, within its limit and deadline.

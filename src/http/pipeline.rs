@@ -92,8 +92,17 @@ impl Pipeline {
             return peer;
         }
         let hops = request.headers().get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok());
-        let hops: Vec<IpAddr> = hops.flat_map(|v| v.split(',')).map_while(|v| v.trim().parse().ok()).collect();
-        hops.into_iter().rev().find(|ip| !trusted(ip)).unwrap_or(peer)
+        let hops: Vec<&str> = hops.flat_map(|v| v.split(',')).collect();
+        // From the right: what stands left of the first hop that is not ours was written by strangers.
+        let hops = hops.into_iter().rev().map_while(|hop| hop.trim().parse().ok());
+        let mut last = peer;
+        for hop in hops {
+            last = hop;
+            if !trusted(&hop) {
+                break;
+            }
+        }
+        last
     }
 }
 

@@ -25,6 +25,11 @@ pub trait Kind: Send + Sync + 'static {
 
     fn open(&self, app: &App, lane: &Lane) -> impl Future<Output = Result<Opened<Self::Shared>>> + Send;
 
+    /// Whether what was opened is still true; asked before more is loaded. If not, the lane is given back and opened anew.
+    fn is_current(&self, _: &App, _: &Self::Shared) -> impl Future<Output = Result<bool>> + Send {
+        async { Ok(true) }
+    }
+
     /// Loads the jobs' items, in one query; `None` where there is nothing left to do.
     fn load(
         &self,
@@ -54,7 +59,7 @@ pub trait Kind: Send + Sync + 'static {
 /// What `open` found.
 pub enum Opened<T> {
     Ready(T),
-    /// Nobody wants these jobs any more.
+    /// Nobody wants these jobs any more, now or later: the lane goes with them.
     Gone,
     /// The lane sleeps until then: its workspace is suspended, its endpoint is off.
     Later(Instant),
@@ -98,6 +103,7 @@ pub(super) struct Runner<K: Kind> {
     /// Jobs without an item, or whose perform panicked.
     dropped: Vec<(Job, Verdict)>,
     not_before: Instant,
+    is_current: bool,
 }
 
 impl<K: Kind> Runner<K> {
@@ -114,6 +120,7 @@ impl<K: Kind> Runner<K> {
             finished: Vec::new(),
             dropped: Vec::new(),
             not_before: Instant::from_micros(0),
+            is_current: true,
         }
     }
 
@@ -131,12 +138,12 @@ impl<K: Kind> Runner<K> {
         let mut fetched = Ok(());
         loop {
             let in_turn = began.elapsed() < TURN && !self.app.is_stopping() && self.not_before.micros() == 0;
-            let in_turn = in_turn && fetched.is_ok();
+            let in_turn = in_turn && fetched.is_ok() && self.is_current;
             if in_turn && self.waiting.len() < K::CONCURRENCY {
                 // A failure ends the lane, but what is under way comes to its end and is recorded first.
                 fetched = self.fetch(&shared).await;
             }
-            if in_turn {
+            if in_turn && self.is_current {
                 self.start(&shared);
             }
             if self.running.is_empty() && self.finished.is_empty() && self.dropped.is_empty() {
@@ -170,6 +177,10 @@ impl<K: Kind> Runner<K> {
         jobs.retain(|job| !self.held.contains(&job.id));
         jobs.truncate(room);
         if jobs.is_empty() {
+            return Ok(());
+        }
+        self.is_current = self.kind.is_current(&self.app, shared).await?;
+        if !self.is_current {
             return Ok(());
         }
         let items = self.kind.load(&self.app, shared, &jobs).await?;
@@ -288,9 +299,7 @@ impl<K: Kind> Runner<K> {
     async fn clear(self) -> Result<()> {
         let mut unit = self.app.begin().await?;
         if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? {
-            store::all_workspaces_clear(&mut unit.tx, self.lane.id).await?;
-            let now = unit.now();
-            store::all_workspaces_release(&mut unit.tx, self.lane.id, false, Instant::from_micros(0), now).await?;
+            store::all_workspaces_remove_lane(&mut unit.tx, self.lane.id).await?;
         }
         unit.commit().await
     }

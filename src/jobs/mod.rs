@@ -78,6 +78,19 @@ pub async fn enqueue_at(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob], due: In
 /// Other nodes may believe for this long that a workspace is still suspended.
 const OTHERS_KNOW: Duration = Duration::from_secs(1);
 
+/// Wakes one lane that sleeps; of an account that is connected again, for example.
+pub async fn wake(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {
+    let now = unit.now();
+    store::all_workspaces_wake_lane(&mut unit.tx, kind, key, now).await?;
+    unit.queued_job();
+    Ok(())
+}
+
+/// Locks a lane's row to the end of the unit, so that its worker's transactions and this one come one after the other.
+pub async fn lock(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {
+    Ok(store::all_workspaces_lock(&mut unit.tx, kind, key).await?)
+}
+
 /// Wakes every lane of a workspace that was put to sleep while it was suspended.
 pub async fn wake_workspace(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
     let then = unit.now().after(OTHERS_KNOW);

@@ -52,6 +52,20 @@ fn in_chunks<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
+pub async fn all_workspaces_wake_lane(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
+    tx.exec(
+        "UPDATE job_lane SET not_before = 0, due_at = $3 WHERE kind = $1 AND key = $2 AND due_at IS NOT NULL",
+        args![kind, key, now],
+    )
+    .await
+    .map(|_| ())
+}
+
+pub async fn all_workspaces_lock(tx: &mut Tx, kind: &str, key: i64) -> Result<()> {
+    let sql = format!("SELECT id FROM job_lane WHERE kind = $1 AND key = $2 {}", tx.for_update());
+    tx.opt::<i64>(&sql, args![kind, key]).await.map(|_| ())
+}
+
 pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, now: Instant) -> Result<()> {
     tx.exec(
         "UPDATE job_lane SET not_before = 0, due_at = $2 WHERE workspace_id = $1 AND due_at IS NOT NULL",
@@ -144,8 +158,9 @@ pub async fn all_workspaces_retry(tx: &mut Tx, jobs: &[(i64, Instant)]) -> Resul
     tx.exec_many("UPDATE job SET run_at = $2, attempt = attempt + 1 WHERE id = $1", &lists).await.map(|_| ())
 }
 
-pub async fn all_workspaces_clear(tx: &mut Tx, lane: i64) -> Result<()> {
-    tx.exec("DELETE FROM job WHERE lane_id = $1", args![lane]).await.map(|_| ())
+/// Removes a lane together with its jobs.
+pub async fn all_workspaces_remove_lane(tx: &mut Tx, lane: i64) -> Result<()> {
+    tx.exec("DELETE FROM job_lane WHERE id = $1", args![lane]).await.map(|_| ())
 }
 
 /// Gives the lane back, due when its first job is due but never before those that wait already, nor before its pause

@@ -33,7 +33,7 @@ pub async fn open(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
 /// Takes a place for a new contact.
 pub async fn take_contact(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
     take(unit, scope, Gauge::Contacts).await?;
-    count(unit, scope, Counts { contacts_created: 1, ..Counts::default() }).await
+    count_with_gauges(unit, scope, Counts { contacts_created: 1, ..Counts::default() }).await
 }
 
 /// Counts what a batch of provider events brought. Contacts who wrote in count beyond the plan's limit: a full plan must
@@ -44,8 +44,10 @@ pub async fn count_arrivals(unit: &mut Unit, scope: WorkspaceScope, counts: Coun
     }
     if counts.contacts_created > 0 {
         store::move_gauge(&mut unit.tx, scope, Gauge::Contacts, counts.contacts_created).await?;
+        return count_with_gauges(unit, scope, counts).await;
     }
-    count(unit, scope, counts).await
+    let month = unit.now().month();
+    Ok(store::count(&mut unit.tx, scope, month, counts).await?)
 }
 
 pub async fn give_back_contact(unit: &mut Unit, scope: WorkspaceScope, was_blacklisted: bool) -> Result<()> {
@@ -53,12 +55,12 @@ pub async fn give_back_contact(unit: &mut Unit, scope: WorkspaceScope, was_black
     if was_blacklisted {
         store::move_gauge(&mut unit.tx, scope, Gauge::Blacklisted, -1).await?;
     }
-    count(unit, scope, Counts::default()).await
+    count_with_gauges(unit, scope, Counts::default()).await
 }
 
 pub async fn count_blacklisted(unit: &mut Unit, scope: WorkspaceScope, by: i64) -> Result<()> {
     store::move_gauge(&mut unit.tx, scope, Gauge::Blacklisted, by).await?;
-    count(unit, scope, Counts::default()).await
+    count_with_gauges(unit, scope, Counts::default()).await
 }
 
 pub async fn take_team_member(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
@@ -82,10 +84,10 @@ pub async fn take_message(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> 
     Err(limit_reached("messages per month"))
 }
 
-/// Adds to the counters of the running month, and notes the gauges as they are now.
-async fn count(unit: &mut Unit, scope: WorkspaceScope, counts: Counts) -> Result<()> {
+/// Adds to the counters of the running month, and notes the gauges that this unit has just moved.
+async fn count_with_gauges(unit: &mut Unit, scope: WorkspaceScope, counts: Counts) -> Result<()> {
     let month = unit.now().month();
-    Ok(store::count(&mut unit.tx, scope, month, counts).await?)
+    Ok(store::count_with_gauges(&mut unit.tx, scope, month, counts).await?)
 }
 
 /// How many contacts there are now, without counting them.

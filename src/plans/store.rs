@@ -126,8 +126,29 @@ pub async fn contacts(read: impl Read, scope: WorkspaceScope) -> Result<i64> {
     Ok(read.opt("SELECT contacts FROM meter WHERE workspace_id = $1", args![scope]).await?.unwrap_or(0))
 }
 
-/// Adds to the month's counters; the gauges are copied, so that a closed month keeps its last ones.
+/// Adds to the month's counters.
 pub async fn count(tx: &mut Tx, scope: WorkspaceScope, month: Month, counts: Counts) -> Result<()> {
+    let Counts { contacts_created, messages_sent, messages_received, messages_failed } = counts;
+    tx.exec(
+        "INSERT INTO meter_month (workspace_id, month, contacts, blacklisted, contacts_created,
+                                  messages_sent, messages_received, messages_failed)
+         SELECT workspace_id, CAST($2 AS BIGINT), contacts, blacklisted, CAST($3 AS BIGINT),
+                CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT)
+         FROM meter WHERE workspace_id = $1
+         ON CONFLICT (workspace_id, month) DO UPDATE SET
+             contacts_created = meter_month.contacts_created + excluded.contacts_created,
+             messages_sent = meter_month.messages_sent + excluded.messages_sent,
+             messages_received = meter_month.messages_received + excluded.messages_received,
+             messages_failed = meter_month.messages_failed + excluded.messages_failed",
+        args![scope, month, contacts_created, messages_sent, messages_received, messages_failed],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Likewise, and copies the gauges, so that a closed month keeps its last ones. Only for a transaction that holds the
+/// meter's row, because it has just moved a gauge: anybody else could copy what is no longer true.
+pub async fn count_with_gauges(tx: &mut Tx, scope: WorkspaceScope, month: Month, counts: Counts) -> Result<()> {
     let Counts { contacts_created, messages_sent, messages_received, messages_failed } = counts;
     tx.exec(
         "INSERT INTO meter_month (workspace_id, month, contacts, blacklisted, contacts_created,

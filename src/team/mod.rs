@@ -4,9 +4,13 @@ mod store;
 
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
+use crate::kernel::error::FieldErrors;
 use crate::kernel::{Email, Error, Phone, Result};
 use crate::plans::meter;
 use skylight_db::Read;
+
+/// What is said of an e-mail that is somebody's login already.
+pub const TAKEN: &str = "The email has already been taken.";
 
 /// The person a workspace is born with.
 #[derive(Debug)]
@@ -22,7 +26,14 @@ pub async fn create_primary(unit: &mut Unit, scope: WorkspaceScope, admin: &NewA
     meter::take_team_member(unit, scope).await?;
     let now = unit.now();
     let inserted = store::insert_primary(&mut unit.tx, scope, admin, now).await;
-    inserted.map_err(|error| if error.is_unique("team_member_email") { Error::email_taken() } else { error.into() })
+    inserted.map_err(|error| if error.is_unique("team_member_email") { email_taken() } else { error.into() })
+}
+
+/// 409, naming the field as the documentation does (C3).
+pub fn email_taken() -> Error {
+    let mut errors = FieldErrors::default();
+    errors.add("admin.email", TAKEN);
+    Error::email_taken().with_errors(errors)
 }
 
 /// Whether an e-mail is somebody's login already.

@@ -146,7 +146,9 @@ pub async fn of_client(db: &Db, partner: PartnerScope, id: i64, period: &Period,
     let scope = workspaces::of_partner(db, partner, id).await?;
     let month = period.month(now)?;
     let row = store::month(db, scope, month).await?;
-    let channels_connected = store::channels_connected(db, scope).await?;
+    // People and channels are not counted by month: of a month of the workspace's life they are told as they are now.
+    let existed = month >= row.born.month();
+    let channels_connected = if existed { store::channels_connected(db, scope).await? } else { Vec::new() };
     let counted_here = row.month == month.number();
     let this_month = |count: i64| if counted_here { count } else { 0 };
     Ok(ClientUsage {
@@ -165,7 +167,7 @@ pub async fn of_client(db: &Db, partner: PartnerScope, id: i64, period: &Period,
         campaigns: CampaignUsage::default(),
         bookings: BookingUsage::default(),
         ai_agent_sessions: 0,
-        team_members: row.team_members,
+        team_members: if existed { row.team_members } else { 0 },
         channels_connected,
     })
 }

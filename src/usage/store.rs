@@ -2,10 +2,12 @@
 
 use super::{ClientLine, Summary};
 use crate::auth::{PartnerScope, WorkspaceScope};
-use crate::kernel::{Month, Page};
+use crate::kernel::{Instant, Month, Page};
 use skylight_db::{Db, Read, Result, args, from_row};
 
 pub struct MonthRow {
+    /// When the workspace was made.
+    pub born: Instant,
     pub month: i64,
     pub contacts: i64,
     pub blacklisted: i64,
@@ -16,6 +18,7 @@ pub struct MonthRow {
     pub team_members: i64,
 }
 from_row!(MonthRow {
+    born,
     month,
     contacts,
     blacklisted,
@@ -28,10 +31,11 @@ from_row!(MonthRow {
 
 pub async fn month(db: &Db, scope: WorkspaceScope, month: Month) -> Result<MonthRow> {
     db.one(
-        "SELECT COALESCE(counted.month, 0), COALESCE(counted.contacts, 0), COALESCE(counted.blacklisted, 0),
+        "SELECT workspace.created_at, COALESCE(counted.month, 0), COALESCE(counted.contacts, 0), COALESCE(counted.blacklisted, 0),
                 COALESCE(counted.contacts_created, 0), COALESCE(counted.messages_sent, 0),
                 COALESCE(counted.messages_received, 0), COALESCE(counted.messages_failed, 0), meter.team_members
          FROM meter
+         JOIN workspace ON workspace.id = meter.workspace_id
          LEFT JOIN meter_month AS counted ON counted.workspace_id = meter.workspace_id
               AND counted.month = (SELECT MAX(month) FROM meter_month WHERE workspace_id = $1 AND month <= $2)
          WHERE meter.workspace_id = $1",

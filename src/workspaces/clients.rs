@@ -2,7 +2,7 @@
 
 use super::{not_found, of_partner, store};
 use crate::app::Unit;
-use crate::auth::PartnerScope;
+use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{LaneKey, NewJob};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::fields::{Fields, Input};
@@ -68,13 +68,25 @@ pub async fn faults(db: &Db, body: &Value, mut found: FieldErrors) -> Result<()>
     if let Some(email) = email.as_deref().and_then(Email::parse)
         && team::is_taken(db, &email).await?
     {
-        let only_fault = found.is_empty();
-        found.add("admin.email", "The email has already been taken.");
-        if only_fault {
-            return Err(Error::email_taken().with_errors(found));
+        if found.is_empty() {
+            return Err(email_taken());
         }
+        found.add("admin.email", EMAIL_TAKEN);
     }
     if found.is_empty() { Ok(()) } else { Err(Error::fields(found)) }
+}
+
+const EMAIL_TAKEN: &str = "The email has already been taken.";
+
+fn email_taken() -> Error {
+    let mut errors = FieldErrors::default();
+    errors.add("admin.email", EMAIL_TAKEN);
+    Error::email_taken().with_errors(errors)
+}
+
+/// Of racing creations with one e-mail all but one find it taken only at the insert; they are told the same.
+pub(super) fn under_its_name(error: Error) -> Error {
+    if error.public().code == email_taken().public().code { email_taken() } else { error }
 }
 
 pub(super) async fn plan_id(read: impl Read, slug: &str) -> Result<i64> {
@@ -211,18 +223,26 @@ pub async fn update(unit: &mut Unit, partner: PartnerScope, id: i64, change: Cli
         Some(slug) => Some(plan_id(&mut unit.tx, slug).await?),
         None => None,
     };
-    store::update(&mut unit.tx, scope, change.company_name.as_deref(), change.timezone.as_ref()).await?;
-    match plan {
+    let details = store::update(&mut unit.tx, scope, change.company_name.as_deref(), change.timezone.as_ref()).await?;
+    let plan = match plan {
         Some(plan) if change.immediate == Some(true) => store::set_plan(&mut unit.tx, scope, plan).await?,
-        Some(plan) => {
-            store::set_pending_plan(&mut unit.tx, scope, plan).await?;
-            let lane = LaneKey { kind: super::PlanChange::LANE, key: scope.id(), workspace: Some(scope) };
-            let due = unit.now().month().next().start();
-            crate::jobs::enqueue_at(unit, lane, &[NewJob { subject: id, group: id }], due).await?;
-        }
-        None => {}
+        Some(plan) => wait_for_plan(unit, scope, plan).await?,
+        None => false,
+    };
+    // Saying what is so already is no change, and nobody is told of one.
+    if details || plan { record_updated(unit, partner, id).await } else { Ok(()) }
+}
+
+/// Keeps a plan change for the start of the next month.
+async fn wait_for_plan(unit: &mut Unit, scope: WorkspaceScope, plan: i64) -> Result<bool> {
+    let changed = store::set_pending_plan(&mut unit.tx, scope, plan).await?;
+    if changed {
+        let lane = LaneKey { kind: super::PlanChange::LANE, key: scope.id(), workspace: Some(scope) };
+        let due = unit.now().month().next().start();
+        let job = NewJob { subject: scope.id(), group: scope.id() };
+        crate::jobs::enqueue_at(unit, lane, &[job], due).await?;
     }
-    record_updated(unit, partner, id).await
+    Ok(changed)
 }
 
 /// Tells the partner's listeners what a client is now.

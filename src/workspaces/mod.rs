@@ -39,7 +39,7 @@ pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> 
     let id = insert_with_free_slug(unit, partner, new, plan_id, &public_id, &data_key).await?;
     let scope = WorkspaceScope::owned_by(partner, id);
     meter::open(unit, scope).await?;
-    team::create_primary(unit, scope, &new.admin).await?;
+    team::create_primary(unit, scope, &new.admin).await.map_err(clients::under_its_name)?;
     let data = json!({
         "client_id": id, "company_name": new.company_name, "plan": new.plan, "primary_email": new.admin.email,
     });
@@ -145,12 +145,13 @@ async fn standing_changed(
 pub async fn delete(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<()> {
     let scope = of_partner(&mut unit.tx, partner, id).await?;
     let name = store::company_name(&mut unit.tx, scope).await?;
-    let held_seat = store::standing(&mut unit.tx, scope).await?.status == "active";
-    if !store::mark_deleted(&mut unit.tx, scope).await? {
-        return Err(not_found());
-    }
-    if held_seat {
+    // Each step is one conditional statement, so that a suspension at the same moment does not give the seat back twice.
+    if store::mark_deleted(&mut unit.tx, scope, "active").await? {
         partners::give_back_seat(unit, partner).await?;
+    } else if !store::mark_deleted(&mut unit.tx, scope, "suspended").await?
+        && !store::mark_deleted(&mut unit.tx, scope, "pending_setup").await?
+    {
+        return Err(not_found());
     }
     team::remove_all(unit, scope).await?;
     let data = json!({"client_id": id, "company_name": name});
@@ -161,19 +162,37 @@ pub async fn delete(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<(
     Ok(())
 }
 
-/// What background work asks before it goes on: false when the workspace is suspended or gone (rule T8).
-pub async fn is_active(app: &App, workspace_id: i64) -> Result<bool> {
-    #[derive(Clone)]
-    struct Active(bool);
-    let cache = app.caches.of::<i64, Active>();
-    if let Some(Active(active)) = cache.get(&workspace_id) {
-        return Ok(active);
+/// What background work must know of its workspace (rule T8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    Active,
+    /// Its own or its partner's suspension: work sleeps.
+    Suspended,
+    /// Deleted: work is dropped.
+    Gone,
+}
+
+/// How a workspace stands; known for under a second.
+pub async fn activity(app: &App, workspace_id: i64) -> Result<Activity> {
+    let cache = app.caches.of::<i64, Activity>();
+    if let Some(activity) = cache.get(&workspace_id) {
+        return Ok(activity);
     }
     let generation = cache.generation();
     let scope = WorkspaceScope::of_background_work(workspace_id);
-    let active = store::is_active(&app.db, scope).await?.unwrap_or(false);
-    cache.put(workspace_id, Active(active), generation);
-    Ok(active)
+    let activity = match store::standings(&app.db, scope).await? {
+        Some((own, _)) if own == "deleted" => Activity::Gone,
+        Some((own, partner)) if own == "active" && partner == "active" => Activity::Active,
+        Some(_) => Activity::Suspended,
+        None => Activity::Gone,
+    };
+    cache.put(workspace_id, activity, generation);
+    Ok(activity)
+}
+
+/// Whether background work may go on now.
+pub async fn is_active(app: &App, workspace_id: i64) -> Result<bool> {
+    Ok(activity(app, workspace_id).await? == Activity::Active)
 }
 
 /// The key that seals this workspace's secrets.

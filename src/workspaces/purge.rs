@@ -46,6 +46,8 @@ pub async fn run(app: &App, workspace_id: i64) -> Result<()> {
         }
     }
     let mut unit = app.begin().await?;
+    // Readers of the log may have queued work for it until its events were gone.
+    store::purge_batch(&mut unit.tx, scope, "job_lane", "id", BATCH).await?;
     store::purge_owner(&mut unit.tx, &format!("w:{workspace_id}")).await?;
     store::remove(&mut unit.tx, scope).await?;
     unit.commit().await

@@ -71,25 +71,24 @@ pub async fn reactivate(tx: &mut Tx, scope: WorkspaceScope) -> Result<bool> {
     Ok(changed == 1)
 }
 
-/// Destroys the data key with it: what it sealed cannot be read any more.
-pub async fn mark_deleted(tx: &mut Tx, scope: WorkspaceScope) -> Result<bool> {
-    let sql = "UPDATE workspace SET status = 'deleted', data_key = NULL WHERE id = $1 AND status <> 'deleted'";
-    Ok(tx.exec(sql, args![scope]).await? == 1)
+/// Destroys the data key with it: what it sealed cannot be read any more. Only from this status; true for who did it.
+pub async fn mark_deleted(tx: &mut Tx, scope: WorkspaceScope, from: &str) -> Result<bool> {
+    let sql = "UPDATE workspace SET status = 'deleted', data_key = NULL WHERE id = $1 AND status = $2";
+    Ok(tx.exec(sql, args![scope, from]).await? == 1)
 }
 
 pub async fn company_name(tx: &mut Tx, scope: WorkspaceScope) -> Result<String> {
     tx.one("SELECT company_name FROM workspace WHERE id = $1", args![scope]).await
 }
 
-pub async fn is_active(read: impl Read, scope: WorkspaceScope) -> Result<Option<bool>> {
-    let row: Option<(String, String)> = read
-        .opt(
-            "SELECT workspace.status, partner.status FROM workspace
-             JOIN partner ON partner.id = workspace.partner_id WHERE workspace.id = $1",
-            args![scope],
-        )
-        .await?;
-    Ok(row.map(|(workspace, partner)| workspace == "active" && partner == "active"))
+/// The workspace's status and its partner's.
+pub async fn standings(read: impl Read, scope: WorkspaceScope) -> Result<Option<(String, String)>> {
+    read.opt(
+        "SELECT workspace.status, partner.status FROM workspace
+         JOIN partner ON partner.id = workspace.partner_id WHERE workspace.id = $1",
+        args![scope],
+    )
+    .await
 }
 
 pub async fn data_key(read: impl Read, scope: WorkspaceScope) -> Result<Option<(String, String)>> {
@@ -106,24 +105,40 @@ pub async fn partner_of(tx: &mut Tx, scope: WorkspaceScope) -> Result<(i64, Stri
     tx.one("SELECT partner_id, company_name FROM workspace WHERE id = $1", args![scope]).await
 }
 
-pub async fn update(tx: &mut Tx, scope: WorkspaceScope, name: Option<&str>, zone: Option<&Timezone>) -> Result<()> {
-    tx.exec(
-        "UPDATE workspace SET company_name = COALESCE($2, company_name), timezone = COALESCE($3, timezone) WHERE id = $1",
-        args![scope, name, zone],
-    )
-    .await
-    .map(|_| ())
+/// True if anything is different from before.
+pub async fn update(tx: &mut Tx, scope: WorkspaceScope, name: Option<&str>, zone: Option<&Timezone>) -> Result<bool> {
+    let changed = tx
+        .exec(
+            "UPDATE workspace SET company_name = COALESCE($2, company_name), timezone = COALESCE($3, timezone)
+             WHERE id = $1 AND (company_name <> COALESCE($2, company_name) OR timezone <> COALESCE($3, timezone))",
+            args![scope, name, zone],
+        )
+        .await?;
+    Ok(changed == 1)
 }
 
-pub async fn set_plan(tx: &mut Tx, scope: WorkspaceScope, plan: i64) -> Result<()> {
-    let sql = "UPDATE workspace SET plan_id = $2, pending_plan_id = NULL WHERE id = $1";
-    tx.exec(sql, args![scope, plan]).await.map(|_| ())
+/// True if it was another plan, or another was waiting.
+pub async fn set_plan(tx: &mut Tx, scope: WorkspaceScope, plan: i64) -> Result<bool> {
+    let changed = tx
+        .exec(
+            "UPDATE workspace SET plan_id = $2, pending_plan_id = NULL
+             WHERE id = $1 AND (plan_id <> $2 OR pending_plan_id IS NOT NULL)",
+            args![scope, plan],
+        )
+        .await?;
+    Ok(changed == 1)
 }
 
-/// Asking for the plan one has takes a waiting change back.
-pub async fn set_pending_plan(tx: &mut Tx, scope: WorkspaceScope, plan: i64) -> Result<()> {
-    let sql = "UPDATE workspace SET pending_plan_id = CASE WHEN plan_id = $2 THEN NULL ELSE $2 END WHERE id = $1";
-    tx.exec(sql, args![scope, plan]).await.map(|_| ())
+/// Asking for the plan one has takes a waiting change back. True if anything is different from before.
+pub async fn set_pending_plan(tx: &mut Tx, scope: WorkspaceScope, plan: i64) -> Result<bool> {
+    let changed = tx
+        .exec(
+            "UPDATE workspace SET pending_plan_id = CASE WHEN plan_id = $2 THEN NULL ELSE $2 END
+             WHERE id = $1 AND COALESCE(pending_plan_id, plan_id) <> $2",
+            args![scope, plan],
+        )
+        .await?;
+    Ok(changed == 1)
 }
 
 /// Applies a waiting plan change; answers the partner to be told, if there was one.

@@ -2,7 +2,7 @@
 
 use crate::on_both_engines;
 use crate::stored;
-use crate::world::{Actor, World};
+use crate::world::Actor;
 use serde_json::{Value, json};
 use skylight::http::idempotency::forget_old;
 use skylight_db::{Read, args};

@@ -8,6 +8,7 @@ mod cast;
 mod channels;
 mod contacts;
 mod docs;
+mod documented;
 mod framing;
 mod idempotency;
 mod journey;

@@ -220,6 +220,14 @@ impl Tx {
         changed
     }
 
+    /// The clause that locks the rows a statement reads. On SQLite the writer is alone anyway.
+    pub fn for_update(&self) -> &'static str {
+        match self.inner {
+            TxInner::Sqlite(_) => "",
+            TxInner::Postgres(_) => "FOR UPDATE",
+        }
+    }
+
     /// Takes an installation-wide lock until the end of the transaction, or answers that somebody else has it. On SQLite
     /// the writer is that lock.
     pub async fn try_lock(&mut self, key: i64) -> Result<bool> {

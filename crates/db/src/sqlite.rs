@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::row::{FromRow, Row};
 use crate::value::Value;
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, Statement};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -314,6 +315,9 @@ fn connect(settings: &SqliteSettings) -> Result<Connection> {
          PRAGMA cache_size = -4000;
          PRAGMA trusted_schema = OFF;",
     )?;
+    // Plans do not look at bound values. Otherwise most statements would be planned again on every use, because their
+    // bindings are cleared in between.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     connection.create_scalar_function("now_micros", 0, rusqlite::functions::FunctionFlags::SQLITE_UTF8, |_| {
         Ok(clock_micros())

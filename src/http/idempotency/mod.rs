@@ -89,12 +89,13 @@ fn only_key(headers: &HeaderMap) -> Option<&str> {
     (good && given.next().is_none()).then_some(key)
 }
 
-/// Removes answers that are older than a repetition may come.
-pub async fn forget_old(app: &App) -> Result<()> {
+/// Removes answers that are older than a repetition may come; answers how many.
+pub async fn forget_old(app: &App) -> Result<u64> {
     let before = app.now().before(KEPT);
     let mut unit = app.begin().await?;
-    store::delete_before(&mut unit.tx, before).await?;
-    unit.commit().await
+    let removed = store::delete_before(&mut unit.tx, before).await?;
+    unit.commit().await?;
+    Ok(removed)
 }
 
 fn digest(method: &Method, path: &str, body: &[u8]) -> [u8; 32] {

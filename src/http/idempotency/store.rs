@@ -26,12 +26,11 @@ pub async fn insert(tx: &mut Tx, row: &Answered<'_>, now: Instant) -> Result<()>
     .map(|_| ())
 }
 
-pub async fn delete_before(tx: &mut Tx, before: Instant) -> Result<()> {
+pub async fn delete_before(tx: &mut Tx, before: Instant) -> Result<u64> {
     tx.exec(
         "DELETE FROM idempotency WHERE (owner, key) IN
              (SELECT owner, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT 1000)",
         args![before],
     )
     .await
-    .map(|_| ())
 }
