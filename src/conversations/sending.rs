@@ -33,6 +33,7 @@ pub struct SendMessages;
 #[derive(Debug)]
 pub struct Outcome {
     message: i64,
+    sent_to: String,
     sent: Sent,
 }
 
@@ -80,7 +81,7 @@ impl Kind for SendMessages {
 
     async fn perform(&self, app: &App, account: &Arc<Account>, _: Job, message: Outgoing) -> Outcome {
         let sent = account.provider.send(app, account, &message).await;
-        Outcome { message: message.message_id, sent }
+        Outcome { message: message.message_id, sent_to: message.address, sent }
     }
 
     async fn settle(
@@ -104,7 +105,12 @@ impl Kind for SendMessages {
 async fn record(unit: &mut Unit, account: &Account, job: Job, outcome: &Outcome) -> Result<(Verdict, Counts)> {
     match &outcome.sent {
         Sent::Accepted { provider_id, address } => {
-            let counts = accepted(unit, account, job, outcome.message, provider_id, address.as_deref()).await?;
+            if let Some(address) = address {
+                let (channel, contact) = (account.id, job.group);
+                let learned = store::NewAddress { channel, contact, sent_to: &outcome.sent_to, address };
+                store::insert_address(&mut unit.tx, account.scope, &learned).await?;
+            }
+            let counts = accepted(unit, account, job, outcome.message, provider_id).await?;
             Ok((Verdict::Done, counts))
         }
         Sent::Unclear(why) => {
@@ -122,16 +128,12 @@ async fn accepted(
     job: Job,
     message: i64,
     provider_id: &str,
-    address: Option<&str>,
 ) -> Result<Counts> {
     let (scope, contact, now) = (account.scope, job.group, unit.now());
     let mut counts = Counts::default();
     // A status may be worked in at this very moment: whoever comes second sees what the first one wrote.
     jobs::lock(unit, channels::INBOUND_LANE, account.id).await?;
     store::set_accepted(&mut unit.tx, scope, message, provider_id).await?;
-    if let Some(address) = address {
-        store::insert_address(&mut unit.tx, scope, account.id, address, contact).await?;
-    }
     if account.provider.accepted_is_sent() {
         let provider_id = provider_id.to_owned();
         let status = IncomingStatus { provider_id, message_id: None, status: Progress::Sent, at: now, failure: None };

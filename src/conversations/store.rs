@@ -186,17 +186,26 @@ pub async fn contact_of_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64
     .await
 }
 
-/// Remembers how a provider knows a contact. The first to be remembered stays.
-pub async fn insert_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, address: &str, contact: i64) -> Result<()> {
+/// Remembers how a provider knows the contact we sent to, if they still have the number it was sent to. The first to be
+/// remembered stays.
+pub async fn insert_address(tx: &mut Tx, scope: WorkspaceScope, a: &NewAddress<'_>) -> Result<()> {
     tx.exec(
         "INSERT INTO contact_address (workspace_id, channel_id, address, contact_id, phone)
          SELECT workspace_id, CAST($2 AS BIGINT), CAST($3 AS TEXT), id, phone FROM contact
-         WHERE workspace_id = $1 AND id = $4
+         WHERE workspace_id = $1 AND id = $4 AND phone = $5
          ON CONFLICT (workspace_id, channel_id, address) DO NOTHING",
-        args![scope, channel, address, contact],
+        args![scope, a.channel, a.address, a.contact, a.sent_to],
     )
     .await
     .map(|_| ())
+}
+
+/// What an accepted send taught us.
+pub struct NewAddress<'a> {
+    pub channel: i64,
+    pub contact: i64,
+    pub sent_to: &'a str,
+    pub address: &'a str,
 }
 
 /// Remembers it for the contact who just wrote from there, in place of one it no longer belongs to.

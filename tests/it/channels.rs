@@ -137,6 +137,96 @@ on_both_engines! {
         assert_eq!(texts, (1..=10).map(|n| n.to_string()).collect::<Vec<_>>());
     }
 
+    async fn another_account_never_takes_over_a_setting_its_queue_or_its_message_ids(world: World) {
+        const OTHER: &str = "8002:AAE_another-bot-of-the-same-house";
+        world.telegram.add_bot(BOT, "FirstBot");
+        world.telegram.add_bot(OTHER, "SecondBot");
+        let nakheel = world.workspace("nakheel").await;
+        let first = nakheel.post("/api/v1/channels", telegram()).await.expect(201);
+        let update = world.telegram.text_update(555, "Marek", "to the first bot");
+        world.telegram.deliver_to(BOT, &update).await.expect(200);
+        eventually("it arrived", async || (total_messages(&nakheel).await == 1).then_some(())).await;
+        nakheel.delete(&format!("/api/v1/channels/{}", first["data"]["id"])).await.expect(204);
+
+        let second = json!({"type": "telegram", "credentials": {"bot_token": OTHER}});
+        let second = nakheel.post("/api/v1/channels", second).await.expect(201);
+        assert_ne!(first["data"]["id"], second["data"]["id"]);
+        // Each bot counts its messages for itself: the same number from another bot is another message.
+        world.telegram.deliver_to(OTHER, &update).await.expect(200);
+        eventually("it arrived too", async || (total_messages(&nakheel).await == 2).then_some(())).await;
+    }
+
+    async fn after_a_change_of_number_nobody_writes_to_the_old_one(world: World) {
+        world.meta.add_number(NUMBER, WABA, "+966 51 234 5678", "Nakheel", TOKEN, APP_SECRET);
+        let nakheel = world.workspace("nakheel").await;
+        let hook = hook(&world, &nakheel).await;
+        let contact = nakheel.contact("Sarah", "+14155551234").await["id"].clone();
+        let send = || nakheel.post("/api/v1/messages/send", json!({"contact_id": contact, "content": "hello"}));
+        send().await.expect(201);
+        assert_eq!(world.meta.wait_for_sends(1).await[0].body()["to"], "+14155551234");
+        nakheel.put(&format!("/api/v1/contacts/{contact}"), json!({"phone": "+14155559999"})).await.expect(200);
+        send().await.expect(201);
+        assert_eq!(world.meta.wait_for_sends(2).await[1].body()["to"], "+14155559999");
+        // Whoever has the old number now is somebody else.
+        world.meta.webhook(NUMBER).text("14155551234", "Stranger", "who is this?").post(&world.http, &hook, APP_SECRET).await.expect(200);
+        eventually("a new contact", async || {
+            let contacts = nakheel.get("/api/v1/contacts").await.expect(200);
+            (contacts["data"][0]["name"] == "Stranger").then_some(())
+        }).await;
+    }
+
+    async fn a_body_of_three_megabytes_is_taken_whole(world: World) {
+        world.meta.add_number(NUMBER, WABA, "+966 51 234 5678", "Nakheel", TOKEN, APP_SECRET);
+        let nakheel = world.workspace("nakheel").await;
+        let hook = hook(&world, &nakheel).await;
+        let mut post = world.meta.webhook(NUMBER);
+        for number in 0..750 {
+            post = post.text(&format!("9665011{number:05}"), "Crowd", &"word ".repeat(800));
+        }
+        assert!(post.bytes().len() > 3_000_000);
+        post.post(&world.http, &hook, APP_SECRET).await.expect(200);
+        eventually("every message arrived", async || {
+            let conversations = nakheel.get("/api/v1/conversations").await.expect(200);
+            (conversations["meta"]["total"] == 750).then_some(())
+        }).await;
+        let usage = skylight::usage::recount(&world.app.db).await.unwrap();
+        assert!(usage.is_empty(), "{usage:?}");
+    }
+
+    async fn odd_elements_are_taken_as_far_as_they_go(world: World) {
+        world.meta.add_number(NUMBER, WABA, "+966 51 234 5678", "Nakheel", TOKEN, APP_SECRET);
+        world.telegram.add_bot(BOT, "NakheelSupport");
+        let nakheel = world.workspace("nakheel").await;
+        let hook = hook(&world, &nakheel).await;
+        nakheel.post("/api/v1/channels", telegram()).await.expect(201);
+        let long = "x".repeat(4000);
+        let odd = json!({"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": {
+            "metadata": {"phone_number_id": NUMBER.parse::<i64>().unwrap()},
+            "messages": [
+                {"from": "14155551234", "id": "wamid.\u{0}nul", "timestamp": "1790002000", "type": "text", "text": {"body": "a"}},
+                {"from": "14155551234", "id": long, "timestamp": "1790002000", "type": "text", "text": {"body": "b"}},
+                {"from": "14155551234", "id": "wamid.T", "type": "text", "text": {"body": "no time\u{0}"}},
+                {"from": 14155551234_i64, "id": 7, "timestamp": 1790002000, "type": "hologram"},
+                {"id": "wamid.nobody", "type": "text", "text": {"body": "from nobody"}},
+                "not even an object",
+            ],
+            "statuses": [{"id": "wamid.?", "status": "teleported"}, 5, {"id": null}],
+        }}]}]});
+        let bytes = odd.to_string().into_bytes();
+        let signature = skylight_test_support::meta_webhook::sign(APP_SECRET, &bytes);
+        world.http.post(&hook).header("X-Hub-Signature-256", signature.as_str()).bytes(bytes).send().await.expect(200);
+        // A tap on a button of a message that Telegram no longer shows.
+        let tap = world.telegram.update("callback_query", json!({
+            "id": "2383", "data": "dept-billing", "from": {"id": 77, "is_bot": false, "first_name": "Marek"},
+            "message": {"message_id": 1, "date": 0, "chat": {"id": 77, "type": "private"}},
+        }));
+        world.telegram.deliver(&tap).await.expect(200);
+        eventually("what can be read is there", async || (total_messages(&nakheel).await == 3).then_some(())).await;
+        let conversations = nakheel.get("/api/v1/conversations").await.expect(200);
+        let texts: Vec<_> = conversations["data"].as_array().unwrap().iter().map(|c| c["last_message"].as_str().unwrap()).collect();
+        assert!(texts.contains(&"dept-billing"), "{texts:?}");
+    }
+
     async fn a_message_that_cannot_go_anywhere_is_refused_at_once(world: World) {
         let nakheel = world.workspace("nakheel").await;
         let rival = world.workspace("rival").await;

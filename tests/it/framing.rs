@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SECOND: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /health/live HTTP/1.1\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
 on_both_engines! {
@@ -35,7 +36,7 @@ on_both_engines! {
         let trickling = futures_util::future::join_all([
             trickling(&world, "a head that trickles", b"", b"X-Slow: and slower\r\n"),
             trickling(&world, "a request line that trickles", b"GET /", b"x"),
-            trickling(&world, "a second head that trickles", b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"X-Slow: a\r\n"),
+            trickling(&world, "a second head that trickles", SECOND, b"X-Slow: a\r\n"),
         ]);
         tokio::join!(silent, trickling);
     }
@@ -72,6 +73,15 @@ on_both_engines! {
         let body = json!({"name": "Sarah", "phone": "+14155551234", "type": "whatsapp"}).to_string();
         let length = body.len();
         let chunked = format!("{length:x}\r\n{body}\r\n0\r\n\r\n");
+        // Chunks beside a length: the chunks count (RFC 9112, 6.1), and what follows them on this connection is not read.
+        for (number, (first, second)) in [("Content-Length: 4", "Transfer-Encoding: chunked"), ("Transfer-Encoding: chunked", "Content-Length: 4")].iter().enumerate() {
+            let body = chunked.replace("1234", &format!("987{number}"));
+            let both = post(&nakheel, &format!("{first}\r\n{second}\r\n"), &body).replace("Connection: close\r\n", "");
+            let next = format!("DELETE /api/v1/contacts/1 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {}\r\n\r\n", nakheel.key());
+            let answer = raw(addr(&world), format!("{both}{next}").as_bytes()).await;
+            let answers = String::from_utf8_lossy(&answer).matches("HTTP/1.1 ").count();
+            assert_eq!((status(&answer), answers), (201, 1), "{}", clip(&answer));
+        }
         let before = stored::rows(&world).await;
         for (name, framing, body) in [
             ("two lengths", format!("Content-Length: {length}\r\nContent-Length: {}\r\n", length + 1), &body),
@@ -80,8 +90,6 @@ on_both_engines! {
             ("a signed length", format!("Content-Length: +{length}\r\n"), &body),
             ("a length in words", "Content-Length: many\r\n".into(), &body),
             ("an endless length", "Content-Length: 99999999999999999999999\r\n".into(), &body),
-            ("length and chunks", format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"), &chunked),
-            ("chunks and length", format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"), &chunked),
             ("chunks inside chunks", "Transfer-Encoding: chunked, identity\r\n".into(), &chunked),
             ("an unknown coding", "Transfer-Encoding: xchunked\r\n".into(), &chunked),
             ("a chunk without a size", "Transfer-Encoding: chunked\r\n".into(), &"zz\r\n".to_owned()),
