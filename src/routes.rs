@@ -8,7 +8,6 @@ use crate::http::{Http, Route, docs, health, openapi};
 use crate::{channels, contacts, conversations, events, partners, plans, usage, webhooks, workspaces};
 use axum::extract::DefaultBodyLimit;
 use axum::{Extension, Router, middleware};
-use std::sync::Arc;
 
 /// The route table.
 pub fn all() -> Vec<Route> {
@@ -33,10 +32,15 @@ pub fn document(routes: &[Route]) -> String {
     openapi::document(routes, events::WORKSPACE_EVENTS).to_json().unwrap_or_default()
 }
 
+/// The same document, laid out for people: what `skylight openapi` prints and `docs/openapi.json` holds.
+pub fn printed_document() -> String {
+    openapi::document(&all(), events::WORKSPACE_EVENTS).to_pretty_json().unwrap_or_default()
+}
+
 /// The router with everything around it.
 pub fn pipeline(app: &App) -> Pipeline {
     let routes = all();
-    let document = Document(Arc::from(document(&routes)));
+    let document = Document::new(|| document(&all()).into());
     let http = Http::new(app);
     let gate = Gate::new(http.clone(), &routes);
     let mut router = Router::new();

@@ -33,7 +33,8 @@ impl Input for NewKey {
 /// `*`, a host name, or `*.` and a host name.
 fn is_domain_rule(rule: &str) -> bool {
     let host = rule.strip_prefix("*.").unwrap_or(rule);
-    rule == "*" || !host.contains('*') && url::Host::parse(host).is_ok_and(|parsed| parsed.to_string() == host.to_lowercase())
+    rule == "*"
+        || !host.contains('*') && url::Host::parse(host).is_ok_and(|parsed| parsed.to_string() == host.to_lowercase())
 }
 
 /// A key just issued: the only time it is shown.

@@ -66,8 +66,7 @@ impl Provider for Sandbox {
     }
 
     fn examine<'a>(&'a self, _: &'a App, _: &'a Credentials) -> BoxFuture<'a, Result<Profile>> {
-        let profile =
-            Profile { identity: None, name: Some("Sandbox".into()), username: Some("sandbox".into()) };
+        let profile = Profile { identity: None, name: Some("Sandbox".into()), username: Some("sandbox".into()) };
         Box::pin(async move { Ok(profile) })
     }
 

@@ -211,7 +211,9 @@ pub async fn inbound(db: &Db, scope: WorkspaceScope, ids: &[i64]) -> Result<Vec<
 }
 
 pub async fn set_taken(tx: &mut Tx, scope: WorkspaceScope, id: i64, taken: i64) -> Result<()> {
-    tx.exec("UPDATE inbound SET taken = $3 WHERE workspace_id = $1 AND id = $2", args![scope, id, taken]).await.map(|_| ())
+    tx.exec("UPDATE inbound SET taken = $3 WHERE workspace_id = $1 AND id = $2", args![scope, id, taken])
+        .await
+        .map(|_| ())
 }
 
 pub async fn delete_inbound(tx: &mut Tx, scope: WorkspaceScope, ids: &[i64]) -> Result<()> {

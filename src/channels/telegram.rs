@@ -3,8 +3,8 @@
 use super::account::Account;
 use super::graph::{self, Answer};
 use super::provider::{
-    Credentials, Failure, FailureClass, Hook, Incoming, IncomingMessage, Outgoing, Profile, Provider, Sent, id, seconds,
-    words,
+    Credentials, Failure, FailureClass, Hook, Incoming, IncomingMessage, Outgoing, Profile, Provider, Sent, id,
+    seconds, words,
 };
 use crate::app::App;
 use crate::kernel::fields::Fields;
@@ -177,8 +177,19 @@ fn content(message: &Value) -> Option<(&'static str, String)> {
         return Some(("text", text));
     }
     const KINDS: [&str; 13] = [
-        "photo", "voice", "audio", "video", "video_note", "animation", "document", "sticker", "venue", "location",
-        "contact", "poll", "text",
+        "photo",
+        "voice",
+        "audio",
+        "video",
+        "video_note",
+        "animation",
+        "document",
+        "sticker",
+        "venue",
+        "location",
+        "contact",
+        "poll",
+        "text",
     ];
     let kind = KINDS.into_iter().find(|kind| message.get(*kind).is_some())?;
     Some((kind, words(message.get("caption"), LONGEST_TEXT).unwrap_or_else(|| format!("[{kind}]"))))

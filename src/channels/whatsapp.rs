@@ -3,7 +3,8 @@
 use super::account::Account;
 use super::graph::{self, Answer};
 use super::provider::{
-    Credentials, Failure, FailureClass, Hook, Incoming, IncomingMessage, IncomingStatus, Outgoing, Profile, Progress, Provider, Sent, MOST_UPDATES, id, seconds, whole, words,
+    Credentials, Failure, FailureClass, Hook, Incoming, IncomingMessage, IncomingStatus, MOST_UPDATES, Outgoing,
+    Profile, Progress, Provider, Sent, id, seconds, whole, words,
 };
 use crate::app::App;
 use crate::kernel::fields::Fields;
@@ -206,7 +207,8 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 fn read_value(value: &Value, received_at: Instant) -> Vec<Incoming> {
     let messages = items(&value["messages"]).filter_map(|message| read_message(value, message, received_at));
     let messages = messages.map(|message| Incoming::Message(Box::new(message)));
-    let statuses = items(&value["statuses"]).filter_map(|status| read_status(status, received_at)).map(Incoming::Status);
+    let statuses =
+        items(&value["statuses"]).filter_map(|status| read_status(status, received_at)).map(Incoming::Status);
     messages.chain(statuses).collect()
 }
 

@@ -141,7 +141,7 @@ enum KeyCommand {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     if let Command::Openapi = cli.command {
-        println!("{}", crate::routes::document(&crate::routes::all()));
+        println!("{}", crate::routes::printed_document());
         return ExitCode::SUCCESS;
     }
     let config = match config(&cli) {

@@ -139,7 +139,11 @@ async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) 
 }
 
 /// Whoever wrote: known by their address on this channel, else by their number, else new (then true).
-async fn contact(unit: &mut Unit, account: &Account, message: &IncomingMessage) -> Result<(contacts::ContactSummary, bool)> {
+async fn contact(
+    unit: &mut Unit,
+    account: &Account,
+    message: &IncomingMessage,
+) -> Result<(contacts::ContactSummary, bool)> {
     let scope = account.scope;
     if let Some(id) = store::contact_of_address(&mut unit.tx, scope, account.id, &message.address).await? {
         return Ok((contacts::summary(&mut unit.tx, scope, id).await?, false));

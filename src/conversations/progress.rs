@@ -94,7 +94,13 @@ async fn fail(unit: &mut Unit, scope: WorkspaceScope, message: i64, status: &Inc
 }
 
 /// The provider refused a message for good.
-pub async fn refuse(unit: &mut Unit, scope: WorkspaceScope, message: i64, failure: Failure, at: Instant) -> Result<Counts> {
+pub async fn refuse(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    message: i64,
+    failure: Failure,
+    at: Instant,
+) -> Result<Counts> {
     let (provider_id, failure) = (String::new(), Some(failure));
     let status = IncomingStatus { provider_id, message_id: Some(message), status: Progress::Failed, at, failure };
     fail(unit, scope, message, &status).await

@@ -122,13 +122,7 @@ async fn record(unit: &mut Unit, account: &Account, job: Job, outcome: &Outcome)
     }
 }
 
-async fn accepted(
-    unit: &mut Unit,
-    account: &Account,
-    job: Job,
-    message: i64,
-    provider_id: &str,
-) -> Result<Counts> {
+async fn accepted(unit: &mut Unit, account: &Account, job: Job, message: i64, provider_id: &str) -> Result<Counts> {
     let (scope, contact, now) = (account.scope, job.group, unit.now());
     let mut counts = Counts::default();
     // A status may be worked in at this very moment: whoever comes second sees what the first one wrote.

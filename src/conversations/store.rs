@@ -175,7 +175,12 @@ pub async fn address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, contact: 
 }
 
 /// Whose address this is; nobody's once its contact has another number than when it was learned.
-pub async fn contact_of_address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, address: &str) -> Result<Option<i64>> {
+pub async fn contact_of_address(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    channel: i64,
+    address: &str,
+) -> Result<Option<i64>> {
     tx.opt(
         "SELECT contact_address.contact_id FROM contact_address
          JOIN contact ON contact.workspace_id = contact_address.workspace_id AND contact.id = contact_address.contact_id

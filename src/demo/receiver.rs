@@ -68,7 +68,9 @@ async fn receive(
         |key: &Secret| format!("sha256={}", secret::hex(&secret::hmac(key.reveal().as_bytes(), &body))) == signature;
     let verdict = if secrets.lock().iter().any(signed) { "signature holds" } else { "signature unknown" };
     let payload: Value = serde_json::from_slice(&body).unwrap_or_default();
-    println!("  webhook  {:<18} {verdict}  {}", payload["event"].as_str().unwrap_or("?"), payload["data"]);
+    let word = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (event, who, what) = (word("/event"), word("/data/contact/name"), word("/data/message/content"));
+    println!("  webhook  {event:<17} {verdict}  {who}  {what}");
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)

@@ -4,16 +4,23 @@ use super::extract::Segment;
 use super::route::{Route, Shape, Who};
 use crate::kernel::Error;
 use axum::Extension;
+use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
 };
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-/// The document, written once at start.
+/// The document, written when somebody first asks for it.
 #[derive(Clone, Debug)]
-pub struct Document(pub Arc<str>);
+pub struct Document(Arc<LazyLock<Bytes>>);
+
+impl Document {
+    pub fn new(write: fn() -> Bytes) -> Self {
+        Self(Arc::new(LazyLock::new(write)))
+    }
+}
 
 /// The page speaks to nobody but this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -33,7 +40,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn openapi(Extension(document): Extension<Document>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], document.0.to_string()).into_response()
+    ([(CONTENT_TYPE, "application/json")], Bytes::clone(&document.0)).into_response()
 }
 
 async fn page() -> Response {

@@ -6,13 +6,13 @@ use crate::kernel::page::Meta;
 use http::Method;
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa::openapi::tag::Tag;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
+use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, OpenApiVersion, Ref, RefOr, Required, Response,
     ResponseBuilder, Schema, Server,
@@ -88,9 +88,9 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     if route.writes() && matches!(route.who, Who::Workspace | Who::Partner) {
         operation = operation.parameter(idempotency_key());
     }
-    if let Some((name, _)) = &route.request {
-        let content =
-            ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).example(route.request_example.clone());
+    if let Some(request) = &route.request {
+        let schema = Ref::from_schema_name((request.name)());
+        let content = ContentBuilder::new().schema(Some(schema)).example(route.request_example.clone());
         let body = RequestBodyBuilder::new().content(JSON, content.build()).required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
@@ -156,7 +156,7 @@ fn success(route: &Route) -> Response {
 }
 
 fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
-    let data = route.response.as_ref().map(|(name, _)| RefOr::<Schema>::from(Ref::from_schema_name(name)));
+    let data = route.response.map(|data| RefOr::<Schema>::from(Ref::from_schema_name((data.name)())));
     let envelope = ObjectBuilder::new().property("success", truth()).required("success");
     let envelope = match (route.shape, data) {
         (Shape::Nothing, _) | (Shape::Plain, None) => return None,
@@ -252,7 +252,9 @@ fn webhook_paths(events: &[(&str, &str)]) -> utoipa::openapi::Paths {
 
 fn components(routes: &[Route]) -> Components {
     let mut components = Components::new();
-    let mut schemas: Vec<NamedSchema> = routes.iter().flat_map(|route| route.schemas.iter().cloned()).collect();
+    let mut schemas: Vec<NamedSchema> = Vec::new();
+    let described = routes.iter().flat_map(|route| [route.request, route.response]).flatten();
+    described.for_each(|described| (described.add_schemas)(&mut schemas));
     <Meta as ToSchema>::schemas(&mut schemas);
     schemas.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
     schemas.push(("Problem".into(), problem_schema()));

@@ -6,6 +6,7 @@ use crate::auth::Feature;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
+use std::borrow::Cow;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
@@ -49,8 +50,26 @@ pub struct Parameter {
     pub description: &'static str,
 }
 
-/// A schema with its name and those it refers to.
 pub type NamedSchema = (String, RefOr<Schema>);
+
+/// A type as the document describes it. Only asked for when the document is written: the schemas of all routes take
+/// megabytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    pub name: fn() -> Cow<'static, str>,
+    /// Adds its schema and those it refers to.
+    pub add_schemas: fn(&mut Vec<NamedSchema>),
+}
+
+impl Described {
+    fn of<T: ToSchema>() -> Self {
+        let add_schemas = |schemas: &mut Vec<NamedSchema>| {
+            T::schemas(schemas);
+            schemas.push((T::name().into_owned(), T::schema()));
+        };
+        Self { name: T::name, add_schemas }
+    }
+}
 
 /// One row of the table.
 pub struct Route {
@@ -65,15 +84,14 @@ pub struct Route {
     pub summary: &'static str,
     pub description: &'static str,
     pub parameters: Vec<Parameter>,
-    pub request: Option<NamedSchema>,
+    pub request: Option<Described>,
     pub request_example: Option<serde_json::Value>,
     pub status: u16,
     pub shape: Shape,
-    pub response: Option<NamedSchema>,
+    pub response: Option<Described>,
     pub message: Option<&'static str>,
     /// Further problems it can answer, beside those that follow from the row itself.
     pub problems: Vec<u16>,
-    pub schemas: Vec<NamedSchema>,
     handler: MethodRouter<Http>,
 }
 
@@ -105,7 +123,6 @@ impl Route {
             response: None,
             message: None,
             problems: Vec::new(),
-            schemas: Vec::new(),
             handler: on(filter, handler),
         }
     }
@@ -136,14 +153,14 @@ impl Route {
     }
 
     pub fn takes<T: ToSchema>(mut self, example: serde_json::Value) -> Self {
-        self.request = Some(self.collect::<T>());
+        self.request = Some(Described::of::<T>());
         self.request_example = Some(example);
         self
     }
 
     pub fn answers<T: ToSchema>(mut self, status: u16, shape: Shape) -> Self {
         (self.status, self.shape) = (status, shape);
-        self.response = Some(self.collect::<T>());
+        self.response = Some(Described::of::<T>());
         self
     }
 
@@ -174,12 +191,5 @@ impl Route {
     /// Puts the route into a router. Without a row in the table there is no route.
     pub fn mount(self, router: axum::Router<Http>) -> axum::Router<Http> {
         router.route(self.path, self.handler)
-    }
-
-    fn collect<T: ToSchema>(&mut self) -> NamedSchema {
-        T::schemas(&mut self.schemas);
-        let named = (T::name().into_owned(), T::schema());
-        self.schemas.push(named.clone());
-        named
     }
 }

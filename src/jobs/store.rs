@@ -31,10 +31,8 @@ pub async fn insert(
     for chunk in in_chunks(jobs) {
         let row = |n: usize| format!("($1, $2, $3, {})", placeholders(4 + 2 * n, 2));
         let rows: Vec<String> = (0..chunk.len()).map(row).collect();
-        let sql = format!(
-            "INSERT INTO job (lane_id, workspace_id, run_at, subject_id, group_id) VALUES {}",
-            rows.join(", ")
-        );
+        let sql =
+            format!("INSERT INTO job (lane_id, workspace_id, run_at, subject_id, group_id) VALUES {}", rows.join(", "));
         let cells = chunk.iter().flat_map(|job| [job.subject.value(), job.group.value()]);
         let values: Vec<_> = shared.into_iter().chain(cells).collect();
         tx.exec(&sql, &values).await?;

@@ -1,8 +1,8 @@
 //! Client workspaces: provisioned, suspended, reactivated and deleted by their partner. Table: `workspace`.
 
+pub mod api;
 mod clients;
 mod jobs;
-pub mod api;
 mod purge;
 mod store;
 

@@ -3,7 +3,7 @@
 //! nothing stored.
 
 use crate::cast::Owner;
-use crate::documented::{self, Field};
+use crate::documented::{self, Field, assert_documented};
 use crate::on_both_engines;
 use crate::stored;
 use crate::world::{Engine, World};
@@ -148,6 +148,33 @@ on_both_engines! {
         stored::assert_same(&before, &stored::rows(&world).await);
     }
 
+    async fn the_first_fault_in_the_order_of_the_rules_answers(world: World) {
+        let owner = Owner::new(&world, "nakheel").await;
+        let channels = owner.workspace.get("/api/v1/channels").await.expect(200);
+        let idle = channels["data"].as_array().unwrap().iter().find(|channel| channel["is_connected"] == false).unwrap();
+        let simulate = format!("/api/v1/channels/{}/simulate", idle["id"]);
+        let starter = owner.partner.client("Starter", "starter").await.1;
+        let before = stored::rows(&world).await;
+        // Path, key, content type and body; each has every fault that comes after the one that answers.
+        let (good, json, text) = (owner.workspace.key(), "application/json", "text/plain");
+        for (path, key, kind, body, status) in [
+            ("/api/v1/nothing", "letmein", text, "{", 404),
+            ("/api/v1/channels", "letmein", text, "{", 401),
+            ("/api/v1/channels/999/simulate", "letmein", text, "{", 401),
+            ("/api/v1/channels/999/simulate", starter.key(), text, "{", 403),
+            ("/api/v1/channels/999/simulate", good, text, "{", 415),
+            ("/api/v1/channels/999/simulate", good, json, "{", 400),
+            ("/api/v1/channels/999/simulate", good, json, "[]", 404),
+            ("/api/v1/channels/999/simulate", good, json, "{\"from\": 5}", 404),
+            (&simulate, good, json, "{\"from\": 5}", 422),
+            (&simulate, good, json, "{\"from\": \"+966501234567\", \"content\": \"hello\"}", 409),
+        ] {
+            let request = world.http.post(format!("{}{path}", world.base)).header("X-Api-Key", key).header("content-type", kind);
+            request.bytes(body).send().await.expect(status);
+        }
+        stored::assert_same(&before, &stored::rows(&world).await);
+    }
+
     async fn every_query_refuses_what_it_cannot_be(world: World) {
         let owner = Owner::new(&world, "nakheel").await;
         let cases: Value = serde_json::from_str(include_str!("data/bad_queries.json")).unwrap();
@@ -165,6 +192,7 @@ on_both_engines! {
                     let value = if value == "LONG" { &long } else { value.as_str().unwrap() };
                     let what = format!("{}?{}={value}", route.operation, parameter.name);
                     let answer = caller.get(&format!("{path}?{}={value}", parameter.name)).await;
+                    assert_documented(&route, &answer);
                     let problem = problem(&answer, 422, "invalid", &what);
                     assert_eq!(named(&problem), [parameter.name], "{what}");
                     heard.push(format!("{what}: {problem}"));
@@ -217,7 +245,9 @@ async fn endpoints(owner: &Owner<'_>) -> Vec<Endpoint> {
 
 impl Endpoint {
     async fn json(&self, owner: &Owner<'_>, body: &Value) -> HttpResponse {
-        owner.caller(&self.route).call(self.route.method.as_str(), &self.path, Some(body.clone())).await
+        let answer = owner.caller(&self.route).call(self.route.method.as_str(), &self.path, Some(body.clone())).await;
+        assert_documented(&self.route, &answer);
+        answer
     }
 
     async fn send(&self, owner: &Owner<'_>, kind: Option<&str>, body: impl Into<Vec<u8>>) -> HttpResponse {
@@ -225,16 +255,20 @@ impl Endpoint {
         let (header, key) = caller.credential.as_ref().unwrap();
         let request = caller.http.request(self.route.method.as_str(), format!("{}{}", caller.base, self.path));
         let request = request.header(*header, key.as_str()).bytes(body.into());
-        match kind {
+        let answer = match kind {
             Some(kind) => request.header("content-type", kind).send().await,
             None => request.send().await,
-        }
+        };
+        assert_documented(&self.route, &answer);
+        answer
     }
 
     fn raw_head(&self, owner: &Owner<'_>, key: &str, framing: &str) -> String {
         let (header, _) = owner.caller(&self.route).credential.as_ref().unwrap();
         let (method, path) = (&self.route.method, &self.path);
-        format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{header}: {key}\r\nContent-Type: application/json\r\n{framing}\r\n\r\n")
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\n{header}: {key}\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
+        )
     }
 }
 
@@ -282,7 +316,9 @@ struct BadBody {
 fn bad_bodies() -> Vec<BadBody> {
     let lines = include_str!("data/bad_bodies.tsv").lines().filter(|line| !line.starts_with('#'));
     let read = |line: &str| {
-        let [status, code, name, body] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("four columns: {line}") };
+        let [status, code, name, body] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("four columns: {line}")
+        };
         BadBody { status: status.parse().unwrap(), code: code.into(), name: name.into(), bytes: unescaped(body) }
     };
     lines.map(read).collect()
@@ -348,7 +384,10 @@ fn parent<'a>(body: &'a mut Value, field: &'a Field) -> (&'a mut Value, &'a str)
 fn assert_faults(problem: &Value, field: &Field, what: &str) {
     let named = named(problem);
     let inside = format!("{}.", field.path);
-    assert!(!named.is_empty() && named.iter().all(|name| *name == field.path || name.starts_with(&inside)), "{what}: {problem}");
+    assert!(
+        !named.is_empty() && named.iter().all(|name| *name == field.path || name.starts_with(&inside)),
+        "{what}: {problem}"
+    );
 }
 
 /// The names at fault; each with sentences.
@@ -368,7 +407,11 @@ fn problem(answer: &HttpResponse, status: u16, code: &str, what: &str) -> Value 
     assert_eq!(answer.status, status, "{what}: {answer:?}");
     assert_eq!(answer.header("content-type"), Some("application/json"), "{what}");
     let mut problem = answer.json();
-    assert_eq!((problem["success"].as_bool(), problem["code"].as_str()), (Some(false), Some(code)), "{what}: {problem}");
+    assert_eq!(
+        (problem["success"].as_bool(), problem["code"].as_str()),
+        (Some(false), Some(code)),
+        "{what}: {problem}"
+    );
     let id = problem.as_object_mut().unwrap().remove("request_id").unwrap();
     assert_eq!(answer.header("x-request-id"), id.as_str(), "{what}");
     assert_eq!(problem.get("errors").is_some(), status == 422, "{what}: {problem}");
@@ -385,7 +428,11 @@ fn agree(world: &World, story: &'static str, heard: Vec<String>) {
         Some((_, other)) => {
             let differences = heard.iter().zip(other).filter(|(here, there)| here != there);
             let differences: Vec<_> = differences.map(|(here, there)| format!("{here}\n{there}")).collect();
-            assert!(differences.is_empty() && heard.len() == other.len(), "the engines differ:\n{}", differences.join("\n"));
+            assert!(
+                differences.is_empty() && heard.len() == other.len(),
+                "the engines differ:\n{}",
+                differences.join("\n")
+            );
         }
         None => drop(first.insert(story, (world.engine, heard))),
     }

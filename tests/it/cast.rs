@@ -84,8 +84,7 @@ impl<'a> Owner<'a> {
     fn whatsapp(&self) -> Value {
         let (number, waba) = (format!("2088{:08}", count()), "330011223344");
         self.world.meta.add_number(&number, waba, &phone(), "Nakheel", META_TOKEN, META_APP_SECRET);
-        let credentials =
-            json!({"phone_number_id": number, "access_token": META_TOKEN, "app_secret": META_APP_SECRET});
+        let credentials = json!({"phone_number_id": number, "access_token": META_TOKEN, "app_secret": META_APP_SECRET});
         json!({"type": "whatsapp", "credentials": credentials})
     }
 

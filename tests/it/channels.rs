@@ -253,7 +253,8 @@ fn telegram() -> Value {
 }
 
 fn whatsapp(token: &str, number: &str, waba: &str) -> Value {
-    let credentials = json!({"phone_number_id": number, "waba_id": waba, "access_token": token, "app_secret": APP_SECRET});
+    let credentials =
+        json!({"phone_number_id": number, "waba_id": waba, "access_token": token, "app_secret": APP_SECRET});
     json!({"type": "whatsapp", "credentials": credentials})
 }
 

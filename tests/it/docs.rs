@@ -30,7 +30,8 @@ fn the_readme_lists_every_setting_with_its_default() {
 fn every_error_code_is_in_the_docs() {
     let page = read("docs/api.md");
     let told = |code: &str| page.contains(&format!("`{code}`"));
-    let untold: Vec<_> = skylight::kernel::Error::CODES.iter().map(|(code, ..)| *code).filter(|code| !told(code)).collect();
+    let untold: Vec<_> =
+        skylight::kernel::Error::CODES.iter().map(|(code, ..)| *code).filter(|code| !told(code)).collect();
     assert!(untold.is_empty(), "docs/api.md does not name {untold:?}");
 }
 
@@ -49,7 +50,8 @@ fn documents_name_files_that_exist() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tour_of_the_readme_works_as_pasted() {
     let folder = TempDir::new("tour");
-    let envs = [("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "true".to_owned()), ("SKYLIGHT_OUTBOUND_ALLOW", "127.0.0.1".to_owned())];
+    let envs =
+        [("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "true".to_owned()), ("SKYLIGHT_OUTBOUND_ALLOW", "127.0.0.1".to_owned())];
     let server = ServerProcess::start(BIN, &envs, folder.path()).await;
     let receiver_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let readme = read("README.md");
@@ -63,7 +65,15 @@ async fn the_tour_of_the_readme_works_as_pasted() {
     let output = Command::new("bash").args(["-eu", "-c", &script]).stdin(Stdio::null()).output().await.unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
-    for expected in ["whsec_", "Message simulated.", "message.received", "message.sent", "Message sent successfully.", "\"status\":\"read\"", "\"received\":1"] {
+    for expected in [
+        "whsec_",
+        "Message simulated.",
+        "message.received",
+        "message.sent",
+        "Message sent successfully.",
+        "\"status\":\"read\"",
+        "\"received\":1",
+    ] {
         assert!(out.contains(expected), "the tour does not show {expected}:\n{out}\n{err}");
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use skylight::http::Route;
+use skylight_test_support::http::HttpResponse;
 use std::sync::LazyLock;
 
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
@@ -27,6 +28,83 @@ impl Field {
 
 pub fn operation(route: &Route) -> &'static Value {
     &DOCUMENT["paths"][route.path][route.method.as_str().to_lowercase()]
+}
+
+/// Whether the document says that this route may answer so, and what the answer then looks like.
+#[track_caller]
+pub fn assert_documented(route: &Route, answer: &HttpResponse) {
+    let described = &operation(route)["responses"][answer.status.to_string()];
+    assert!(described.is_object(), "{} does not document {}: {answer:?}", route.operation, answer.status);
+    match described["content"]["application/json"].get("schema") {
+        Some(schema) => {
+            let mut faults = Vec::new();
+            compare(schema, &answer.json(), "body", &mut faults);
+            assert!(faults.is_empty(), "{} {}: {}\n{answer:?}", route.operation, answer.status, faults.join(", "));
+        }
+        None => assert_ne!(answer.header("content-type"), Some("application/json"), "{}: {answer:?}", route.operation),
+    }
+}
+
+/// Where a value is not what its schema says, down to keys that nobody documented.
+pub fn compare(schema: &Value, value: &Value, place: &str, faults: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        return compare(referred(name), value, place, faults);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let fits = |choice: &Value| {
+            let mut faults = Vec::new();
+            compare(choice, value, place, &mut faults);
+            faults.is_empty()
+        };
+        if !choices.iter().any(fits) {
+            faults.push(format!("{place} is none of its choices: {value}"));
+        }
+        return;
+    }
+    let mut known = serde_json::Map::new();
+    for part in schema["allOf"].as_array().into_iter().flatten().chain([schema]) {
+        let part = resolved(part);
+        known.extend(part["properties"].as_object().cloned().unwrap_or_default());
+        for name in part["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if value.get(name).is_none() {
+                faults.push(format!("{place}.{name} is missing"));
+            }
+        }
+    }
+    if let Some(words) = schema["enum"].as_array()
+        && !words.contains(value)
+    {
+        faults.push(format!("{place} is not one of its words: {value}"));
+    }
+    let kinds: Vec<_> = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        kind => kind.as_str().into_iter().collect(),
+    };
+    let is = |kind: &&str| match *kind {
+        "null" => value.is_null(),
+        "integer" => value.is_i64(),
+        kind => kind_of(value) == kind && !value.is_null(),
+    };
+    if !kinds.is_empty() && !kinds.iter().any(is) {
+        faults.push(format!("{place} is no {kinds:?}: {value}"));
+    }
+    let open = known.is_empty();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let place = format!("{place}.{name}");
+        match known.get(name) {
+            Some(schema) => compare(schema, value, &place, faults),
+            None if open => {}
+            None => faults.push(format!("{place} is not documented")),
+        }
+    }
+    for item in value.as_array().into_iter().flatten() {
+        compare(&schema["items"], item, &format!("{place}[]"), faults);
+    }
+}
+
+fn referred(name: &str) -> &'static Value {
+    let pointer = name.strip_prefix('#').unwrap();
+    DOCUMENT.pointer(pointer).unwrap_or_else(|| panic!("{name} is not in the document"))
 }
 
 /// The documented fields of a route's body. What the document leaves open is read off an example.
@@ -61,8 +139,7 @@ fn collect(schema: &Value, example: &Value, prefix: &str, parent_required: bool,
 /// Behind references, and without the null that says that a field may be left out.
 fn resolved(schema: &Value) -> &Value {
     if let Some(name) = schema["$ref"].as_str() {
-        let pointer = name.strip_prefix('#').unwrap();
-        return resolved(DOCUMENT.pointer(pointer).unwrap_or_else(|| panic!("{name} is not in the document")));
+        return resolved(referred(name));
     }
     match schema["oneOf"].as_array() {
         Some(choices) => resolved(choices.iter().find(|choice| choice["type"] != "null").unwrap()),

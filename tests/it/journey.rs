@@ -163,7 +163,7 @@ on_both_engines! {
         let update = world.telegram.text_update(1, "Eve", "forged");
         world.telegram.deliver_with_secret(&update, Some("wrong")).await.expect(401);
         world.telegram.deliver_with_secret(&update, None).await.expect(401);
-        let unknown = world.http.post(&format!("{}/hooks/telegram/nobody", world.base)).json(&update).send().await;
+        let unknown = world.http.post(format!("{}/hooks/telegram/nobody", world.base)).json(&update).send().await;
         assert_eq!(unknown.status, 404);
         world.telegram.deliver(&world.telegram.text_update(2, "Marek", "real")).await.expect(200);
         wait_for_contact(&nakheel, "Marek").await;

@@ -103,6 +103,20 @@ on_both_engines! {
         stranger.get(CONTACTS).await.expect(401);
     }
 
+    async fn the_limit_comes_before_plan_and_suspension(world: World) {
+        let world = limited(&world, 4, &[]).await;
+        let partner = world.partner("rawabi").await;
+        let (client, nakheel) = partner.client("Nakheel", "starter").await;
+        nakheel.get(CONTACTS).await.expect(403);
+        partner.post(&format!("/api/v1/partner/clients/{}/suspend", client["id"]), json!({})).await.expect(200);
+        for _ in 0..3 {
+            let answer = nakheel.get(CONTACTS).await;
+            assert_eq!(answer.expect(403)["code"], "account_suspended");
+            window(&answer);
+        }
+        nakheel.get(CONTACTS).await.expect(429);
+    }
+
     async fn behind_a_proxy_the_client_has_the_bucket(world: World) {
         let world = limited(&world, 2, &[("trusted_proxies", "127.0.0.0/8, 10.0.0.0/8")]).await;
         let from = async |hops: &str| {
@@ -153,7 +167,8 @@ on_both_engines! {
 /// Another installation on the same engine, with a limit.
 async fn limited(world: &World, limit: u32, more: &[(&str, &str)]) -> World {
     let limit = limit.to_string();
-    let settings: Vec<_> = [("rate_limit_per_minute", limit.as_str())].into_iter().chain(more.iter().copied()).collect();
+    let settings: Vec<_> =
+        [("rate_limit_per_minute", limit.as_str())].into_iter().chain(more.iter().copied()).collect();
     World::start_with(world.engine, &settings).await
 }
 

@@ -118,7 +118,8 @@ async fn two_nodes_do_every_piece_of_work_once() {
     assert_eq!(ids.len(), arrived.len(), "each was told once");
     pair.house.receiver.no_more_than(arrived.len(), Duration::from_millis(300)).await;
     for shop in &shops {
-        let usage = pair.at(1, &partner).get(&format!("/api/v1/partner/clients/{}/usage", shop.actor.id)).await.expect(200);
+        let usage =
+            pair.at(1, &partner).get(&format!("/api/v1/partner/clients/{}/usage", shop.actor.id)).await.expect(200);
         assert_eq!(usage["data"]["messages"], json!({"sent": 50, "received": 50, "failed": 0}));
     }
     assert_eq!(pair.house.count("SELECT COUNT(*) FROM node").await, 2);
@@ -157,7 +158,11 @@ async fn when_a_node_dies_the_other_takes_its_work_over() {
             false => !sent.contains(m["content"].as_str().unwrap()),
         };
         let open: Vec<_> = messages.iter().filter(open).collect();
-        if open.is_empty() && messages.len() == 40 { Ok(()) } else { Err(format!("{} of {} open", open.len(), messages.len())) }
+        if open.is_empty() && messages.len() == 40 {
+            Ok(())
+        } else {
+            Err(format!("{} of {} open", open.len(), messages.len()))
+        }
     })
     .await;
     let all: Vec<_> = pair.house.meta.attempts().iter().map(content).collect();
@@ -223,7 +228,8 @@ impl Shop {
     async fn open(pair: &Pair, partner: &Actor, number: usize) -> Self {
         let (_, actor) = pair.at(number, partner).client(&format!("Shop {number}"), "business").await;
         let whatsapp = pair.house.whatsapp(&actor, number).await;
-        let webhook = actor.webhook(&pair.house.receiver.url(&format!("/shop/{number}")), &["*"]).await["id"].as_i64().unwrap();
+        let webhook =
+            actor.webhook(&pair.house.receiver.url(&format!("/shop/{number}")), &["*"]).await["id"].as_i64().unwrap();
         let mut regulars = Vec::new();
         for n in 0..5 {
             let contact = pair.at(n, &actor).contact(&format!("Regular {n}"), &format!("+96650{number}80000{n}")).await;

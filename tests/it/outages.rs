@@ -50,13 +50,14 @@ async fn on_a_full_disk_writes_are_refused_reads_go_on_and_room_brings_everythin
     assert_outage(&refused);
     assert!(!stored.is_empty());
     assert_eq!(names(&nakheel).await, stored, "what was acknowledged is there, and nothing else");
-    eventually("it says that it is not ready", async || (ready(&house, &server).await.status == 503).then_some(())).await;
-    assert_eq!(house.http.get(server.url("/health/live")).send().await.status, 200);
-    let post = house.meta.webhook(&whatsapp.number).text("966501112233", "ليلى", "مرحبا");
-    assert_outage(&whatsapp.post(&house.http, &server.base(), &post).send().await);
 
     // Then not a byte can be written, into the server's own log neither.
     set_room(&server, "0");
+    eventually("it says that it is not ready", async || (ready(&house, &server).await.status == 503).then_some(()))
+        .await;
+    assert_eq!(house.http.get(server.url("/health/live")).send().await.status, 200);
+    let post = house.meta.webhook(&whatsapp.number).text("966501112233", "ليلى", "مرحبا");
+    assert_outage(&whatsapp.post(&house.http, &server.base(), &post).send().await);
     let began = Instant::now();
     let mut asked = 0;
     while began.elapsed() < Duration::from_secs(3) {
@@ -196,11 +197,15 @@ async fn a_database_lost_again_and_again_stops_nothing_for_good() {
             let log = format!("/api/v1/webhooks/{}/deliveries?per_page=100", shop.webhook);
             let deliveries = shop.actor.get(&log).await.expect(200)["data"].as_array().unwrap().clone();
             let mut counts = BTreeMap::<_, usize>::new();
-            deliveries.iter().for_each(|d| *counts.entry((d["event"].to_string(), d["status"].to_string())).or_default() += 1);
-            let done = |event: &str, count| counts.get(&(json!(event).to_string(), "\"delivered\"".into())) == Some(&count);
+            deliveries
+                .iter()
+                .for_each(|d| *counts.entry((d["event"].to_string(), d["status"].to_string())).or_default() += 1);
+            let done =
+                |event: &str, count| counts.get(&(json!(event).to_string(), "\"delivered\"".into())) == Some(&count);
             let sends = shop.outbound().await;
             let tried: BTreeSet<_> = house.meta.attempts().into_iter().filter_map(|send| send.callback_data).collect();
-            let waiting = |m: &&Value| !tried.contains(&format!("m{}", m["id"])) && m["error"]["class"] != "outcome_unknown";
+            let waiting =
+                |m: &&Value| !tried.contains(&format!("m{}", m["id"])) && m["error"]["class"] != "outcome_unknown";
             let waiting = sends.iter().filter(waiting).count();
             let done = done("contact.created", 9) && done("message.received", 40) && counts.len() == 2 && waiting == 0;
             if done { Ok(()) } else { Err(format!("{counts:?}, {waiting} of {} sends wait", sends.len())) }

@@ -35,7 +35,8 @@ on_both_houses! {
         let id = id.to_string();
         let nakheel = new_workspace(&house, &server, &id, "ahmad@nakheel.example").await;
         nakheel.contact("Sarah", "+14155551234").await;
-        let said = house.cli(&["key", "create", "--workspace", &nakheel.id.to_string(), "--domains", "shop.example"]).await;
+        let workspace = nakheel.id.to_string();
+        let said = house.cli(&["key", "create", "--workspace", &workspace, "--domains", "shop.example"]).await;
         let shown = said.success().lines().find_map(|line| line.strip_prefix("api_key: ")).unwrap().to_owned();
         for (origin, status) in [("https://shop.example", 200), ("https://evil.example", 403)] {
             let request = house.http.get(server.url(CONTACTS)).bearer(&shown).header("origin", origin);
@@ -59,8 +60,8 @@ on_both_houses! {
             }
             house.cli(&["partner", command, "--id", &id]).await.success();
             eventually_within(Duration::from_secs(1), &format!("the keys answer {status}"), async || {
-                let answers = [partner.get(own_page(&partner)).await.status, nakheel.get(own_page(&nakheel)).await.status];
-                (answers == [status; 2]).then_some(())
+                let told = [partner.get(own_page(&partner)).await.status, nakheel.get(own_page(&nakheel)).await.status];
+                (told == [status; 2]).then_some(())
             })
             .await;
         }
@@ -175,7 +176,8 @@ on_both_houses! {
         })
         .await;
         eventually("its webhook arrives", async || server.log().contains("+966507778899").then_some(())).await;
-        assert!(server.log().contains("signature holds") && !server.log().contains("signature unknown"), "{}", server.log());
+        let log = server.log();
+        assert!(log.contains("signature holds") && !log.contains("signature unknown"), "{log}");
 
         // Started again on the same data, it adds nothing.
         let before = rows(&house).await;
@@ -195,12 +197,21 @@ async fn every_fault_of_configuration_is_listed_at_once() {
     house.set("SKYLIGHT_RATE_LIMIT_PER_MINUTE", "many");
     house.set("SKYLIGHT_MASTER_KEYS", "short");
     house.set("SKYLIGHT_LOG", "skylight=loud");
-    std::fs::write(house.folder.join("skylight.toml"), "colour = \"blue\"\nwebhook_retry_schedule = \"soon\"\n").unwrap();
+    std::fs::write(house.folder.join("skylight.toml"), "colour = \"blue\"\nwebhook_retry_schedule = \"soon\"\n")
+        .unwrap();
     let file = house.folder.join("skylight.toml").display().to_string();
     for command in ["serve", "migrate"] {
         let refused = house.cli(&["--config", &file, command]).await;
         assert_eq!(refused.status, 2, "{refused:?}");
-        let names = ["listen", "database_url", "rate_limit_per_minute", "master_keys", "log", "colour", "webhook_retry_schedule"];
+        let names = [
+            "listen",
+            "database_url",
+            "rate_limit_per_minute",
+            "master_keys",
+            "log",
+            "colour",
+            "webhook_retry_schedule",
+        ];
         for name in names {
             assert!(refused.stderr.contains(name), "{name} is not in: {}", refused.stderr);
         }

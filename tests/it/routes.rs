@@ -2,6 +2,7 @@
 //! as soon as it has a row.
 
 use crate::cast::{Owner, unlimited};
+use crate::documented::assert_documented;
 use crate::on_both_engines;
 use crate::stored;
 use crate::world::World;
@@ -125,6 +126,7 @@ on_both_engines! {
                 }
                 for (path, body) in tries {
                     let answer = key.call(route.method.as_str(), &path, body).await;
+                    assert_documented(route, &answer);
                     let problem = problem(&answer, &what);
                     assert_eq!((answer.status, problem["code"].as_str()), (404, Some("not_found")), "{what}: {answer:?}");
                     assert!(problem["message"].as_str().unwrap().ends_with(" not found."), "{what}: {problem}");
@@ -359,7 +361,9 @@ async fn call(
     if let Some(body) = body {
         request = request.json(body);
     }
-    request.send().await
+    let answer = request.send().await;
+    assert_documented(route, &answer);
+    answer
 }
 
 /// An error in the documented envelope, without what differs from request to request.
@@ -390,8 +394,26 @@ fn unknown_ids(own: &str, foreign: &str) -> Vec<String> {
     let first = format!("%{:02X}{}", own.as_bytes()[0], &own[1..]);
     let near = [format!("0{own}"), format!("+{own}"), format!("-{own}"), format!("{own}.0"), format!("{own}%20")];
     let fixed = [
-        "999999999", "0", "-1", "abc", "1.5", "01", "99999999999999999999", "9223372036854775807", "9223372036854775808",
-        "999999999999999999", "1e1", "0x1", "null", "%D9%A1", "%00", "%ff", "%20", "*", "1,2", "..%2F1",
+        "999999999",
+        "0",
+        "-1",
+        "abc",
+        "1.5",
+        "01",
+        "99999999999999999999",
+        "9223372036854775807",
+        "9223372036854775808",
+        "999999999999999999",
+        "1e1",
+        "0x1",
+        "null",
+        "%D9%A1",
+        "%00",
+        "%ff",
+        "%20",
+        "*",
+        "1,2",
+        "..%2F1",
     ];
     let fixed = fixed.iter().map(|id| (*id).to_owned());
     [foreign.to_owned(), encoded, first].into_iter().chain(near).chain(fixed).collect()

@@ -22,13 +22,18 @@ use std::time::Duration;
 #[macro_export]
 macro_rules! on_both_engines {
     ($(async fn $name:ident($world:ident: World) $story:block)+) => { $(
+        async fn $name($world: $crate::world::World) $story
+
         mod $name {
-            use super::*;
-            async fn story($world: $crate::world::World) $story
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() { story($crate::world::World::start($crate::world::Engine::Sqlite).await).await }
+            async fn sqlite() {
+                super::$name($crate::world::World::start($crate::world::Engine::Sqlite).await).await
+            }
+
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() { story($crate::world::World::start($crate::world::Engine::Postgres).await).await }
+            async fn postgres() {
+                super::$name($crate::world::World::start($crate::world::Engine::Postgres).await).await
+            }
         }
     )+ };
 }
@@ -68,9 +73,9 @@ pub struct World {
     pub receiver: Receiver,
     pub clock: TestClock,
     pub engine: Engine,
-    server: Option<Server>,
-    database: Option<TestDatabase>,
-    folder: TempDir,
+    _server: Server,
+    _database: Option<TestDatabase>,
+    _folder: TempDir,
 }
 
 impl World {
@@ -111,13 +116,20 @@ impl World {
         let base = format!("http://{}", server.address);
         telegram.set_hook_rewrite(PUBLIC_URL, &base);
         meta.set_hook_rewrite(PUBLIC_URL, &base);
-        let (server, http) = (Some(server), HttpClient::new());
-        Self { app, base, http, meta, telegram, receiver, clock, engine, server, database, folder }
-    }
-
-    /// Stops the server in good order; what it left must be durable.
-    pub async fn stop(&mut self) {
-        self.server.take().unwrap().stop().await;
+        let http = HttpClient::new();
+        Self {
+            app,
+            base,
+            http,
+            meta,
+            telegram,
+            receiver,
+            clock,
+            engine,
+            _server: server,
+            _database: database,
+            _folder: folder,
+        }
     }
 
     pub async fn partner(&self, name: &str) -> Actor {
@@ -149,14 +161,6 @@ impl World {
     /// The address behind a public one.
     pub fn local(&self, url: &str) -> String {
         url.replace(PUBLIC_URL, &self.base)
-    }
-
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
-    }
-
-    pub fn database(&self) -> Option<&TestDatabase> {
-        self.database.as_ref()
     }
 }
 

@@ -2,10 +2,10 @@
 
 pub mod hooks;
 
-use super::{Channel, ChannelStatus, NewChannel, Simulated, accept, by_id, connect, disconnect, get, list, not_found};
+use super::{Channel, ChannelStatus, NewChannel, Simulated, accept, by_id, connect, disconnect, get, list};
 use crate::http::route::Shape;
 use crate::http::{Answer, Id, Reply, Route, Unread, Valid, Who, WorkspaceCaller};
-use crate::kernel::Error;
+use crate::kernel::{Error, Timezone};
 use crate::workspaces;
 use http::Method;
 use serde::Serialize;
@@ -108,11 +108,15 @@ async fn disconnect_handler(caller: WorkspaceCaller, Id(id): Id) -> Answer {
 }
 
 async fn simulate(caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
-    let account = by_id(&caller.app, caller.scope(), id).await?.ok_or_else(not_found)?;
-    let message: Simulated = body.read()?;
-    if account.provider.name() != "sandbox" || !account.is_connected {
-        return Err(Error::conflict().saying("Messages can be simulated on a connected sandbox channel only."));
+    let found = by_id(&caller.app, caller.scope(), id).await?;
+    if found.is_none() {
+        // A setting that was never connected is there, but speaks to nobody.
+        get(&caller.app.db, caller.scope(), id, &Timezone::utc()).await?;
     }
+    let message: Simulated = body.read()?;
+    let sandbox = found.filter(|account| account.provider.name() == "sandbox" && account.is_connected);
+    let account = sandbox
+        .ok_or_else(|| Error::conflict().saying("Messages can be simulated on a connected sandbox channel only."))?;
     let mut unit = caller.begin().await?;
     let (body, provider_message_id) = message.posted(&*caller.app.random, unit.now());
     accept(&mut unit, &account, &body).await?;

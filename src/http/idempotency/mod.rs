@@ -144,7 +144,8 @@ impl Claim {
         let now = unit.now();
         let held = &self.0;
         let body = seal(unit.app(), &held.owner, &held.key, &reply.body)?;
-        let row = store::Answered { owner: &held.owner, key: &held.key, digest: &held.digest, status: reply.status, body };
+        let row =
+            store::Answered { owner: &held.owner, key: &held.key, digest: &held.digest, status: reply.status, body };
         let stored = store::insert(&mut unit.tx, &row, now).await;
         match stored {
             // Another node ran the same request at the same time and was first: nothing of ours is kept.

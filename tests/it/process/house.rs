@@ -1,5 +1,5 @@
-//! An installation whose servers are processes of the built binary: the providers, the receiver and the database outlive
-//! them, as they do in real life.
+//! An installation whose servers are processes of the built binary: the providers, the receiver and the database
+//! outlive them, as they do in real life.
 
 use crate::world::{Actor, Engine, PUBLIC_URL};
 use serde_json::{Value, json};
@@ -26,11 +26,11 @@ macro_rules! on_both_houses {
     ($(async fn $name:ident($house:ident: House) $story:block)+) => { $(
         mod $name {
             use super::*;
-            async fn story($house: $crate::process::house::House) $story
+            async fn story($house: House) $story
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() { story($crate::process::house::House::on($crate::world::Engine::Sqlite).await).await }
+            async fn sqlite() { story(House::on($crate::world::Engine::Sqlite).await).await }
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() { story($crate::process::house::House::on($crate::world::Engine::Postgres).await).await }
+            async fn postgres() { story(House::on($crate::world::Engine::Postgres).await).await }
         }
     )+ };
 }
