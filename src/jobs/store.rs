@@ -205,15 +205,17 @@ pub async fn all_workspaces_beat(tx: &mut Tx, node: i64) -> Result<()> {
     .map(|_| ())
 }
 
-/// The lanes that a node has leased.
-pub async fn all_workspaces_leased(tx: &mut Tx, node: i64) -> Result<Vec<i64>> {
-    tx.all("SELECT id FROM job_lane WHERE leased_by = $1", args![node]).await
+/// The leases of a node: lane and fencing number.
+pub async fn all_workspaces_leased(tx: &mut Tx, node: i64) -> Result<Vec<(i64, i64)>> {
+    tx.all("SELECT id, fence FROM job_lane WHERE leased_by = $1", args![node]).await
 }
 
 /// Gives lanes back as they are.
-pub async fn all_workspaces_give_back(tx: &mut Tx, node: i64, lanes: &[i64]) -> Result<()> {
-    let lists: Vec<_> = lanes.iter().map(|id| list![id, &node]).collect();
-    tx.exec_many("UPDATE job_lane SET leased_by = NULL WHERE id = $1 AND leased_by = $2", &lists).await.map(|_| ())
+pub async fn all_workspaces_give_back(tx: &mut Tx, node: i64, leases: &[(i64, i64)]) -> Result<()> {
+    let lists: Vec<_> = leases.iter().map(|(lane, fence)| list![lane, fence, &node]).collect();
+    tx.exec_many("UPDATE job_lane SET leased_by = NULL WHERE id = $1 AND fence = $2 AND leased_by = $3", &lists)
+        .await
+        .map(|_| ())
 }
 
 pub async fn all_workspaces_leave(tx: &mut Tx, node: i64) -> Result<()> {

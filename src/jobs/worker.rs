@@ -35,8 +35,9 @@ pub struct Workers {
 /// What this node knows of its own leases.
 #[derive(Debug, Default)]
 struct Leases {
-    /// The lanes that run here.
-    running: Mutex<HashSet<i64>>,
+    /// The leases under which lanes run here: lane and fencing number, because a lane that was lost and leased again is
+    /// another lease.
+    running: Mutex<HashSet<(i64, i64)>>,
     /// Whether the database may hold others in this node's name: of a claim whose commit was unclear, or of a lane that
     /// could not be given back. The heartbeat would keep them for ever.
     astray: AtomicBool,
@@ -101,7 +102,7 @@ impl Workers {
     async fn recall(&self) -> Result<()> {
         let mut unit = self.app.begin().await?;
         let mut astray = store::all_workspaces_leased(&mut unit.tx, self.node.id).await?;
-        astray.retain(|lane| !self.leases.running.lock().contains(lane));
+        astray.retain(|lease| !self.leases.running.lock().contains(lease));
         store::all_workspaces_give_back(&mut unit.tx, self.node.id, &astray).await?;
         unit.commit().await
     }
@@ -125,7 +126,8 @@ impl Workers {
 
     fn start(&self, lane: Lane, lanes: &mut JoinSet<()>) {
         let Some(run) = self.kinds.get(lane.kind.as_str()) else { return };
-        self.leases.running.lock().insert(lane.id);
+        let lease = (lane.id, lane.fence);
+        self.leases.running.lock().insert(lease);
         let work = tokio::spawn(run(self.app.clone(), self.node.id, lane.clone()));
         let (app, node, place, leases) = (self.app.clone(), self.node.id, self.place.clone(), self.leases.clone());
         lanes.spawn(async move {
@@ -140,7 +142,7 @@ impl Workers {
                 tracing::error!(error, kind = lane.kind, lane = lane.id, "a lane failed; it rests a while");
                 astray = rest(&app, node, &lane).await.is_err();
             }
-            leases.running.lock().remove(&lane.id);
+            leases.running.lock().remove(&lease);
             if astray {
                 leases.astray.store(true, Ordering::SeqCst);
             }

@@ -10,7 +10,7 @@ use crate::auth::WorkspaceScope;
 use crate::jobs::{Job, Kind, Lane, LaneKey, Opened, Verdict};
 use crate::kernel::cache::Recent;
 use crate::kernel::{Error, Instant, Result};
-use crate::workspaces;
+use crate::workspaces::{self, Activity};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
@@ -38,6 +38,8 @@ pub struct Target {
 struct Endpoint {
     url: Url,
     is_active: bool,
+    /// Plans apply at use: without webhooks in it, deliveries wait.
+    in_plan: bool,
     dropped_through: Instant,
     signer: Signer,
     /// The secret before, and until when it signs too.
@@ -97,10 +99,12 @@ impl Target {
     }
 
     async fn deliver(&self, app: &App, due: &DueRow) -> Result<Done> {
+        let asleep = || Ok(Done::Asleep(app.now().after(WHILE_SUSPENDED)));
         if !workspaces::is_active(app, self.scope.id()).await? {
-            return Ok(Done::Asleep(app.now().after(WHILE_SUSPENDED)));
+            return asleep();
         }
         match self.endpoint(app).await? {
+            Some(endpoint) if !endpoint.in_plan => asleep(),
             Some(endpoint) if endpoint.wants(due) => Ok(Done::Tried(send(app, &endpoint, due).await)),
             _ => Ok(Done::Dropped),
         }
@@ -117,13 +121,19 @@ impl Kind for Deliver {
 
     async fn open(&self, app: &App, lane: &Lane) -> Result<Opened<Target>> {
         let Some(workspace_id) = lane.workspace_id else { return Ok(Opened::Gone) };
-        if !workspaces::is_active(app, workspace_id).await? {
-            return Ok(Opened::Later(app.now().after(WHILE_SUSPENDED)));
+        let later = || Ok(Opened::Later(app.now().after(WHILE_SUSPENDED)));
+        match workspaces::activity(app, workspace_id).await? {
+            Activity::Active => {}
+            Activity::Suspended => return later(),
+            Activity::Gone => return Ok(Opened::Gone),
         }
         let scope = WorkspaceScope::of_background_work(workspace_id);
         let target = Target { scope, webhook: lane.key, known: app.caches.of() };
-        let exists = target.endpoint(app).await?.is_some();
-        Ok(if exists { Opened::Ready(target) } else { Opened::Gone })
+        match target.endpoint(app).await? {
+            Some(endpoint) if endpoint.in_plan => Ok(Opened::Ready(target)),
+            Some(_) => later(),
+            None => Ok(Opened::Gone),
+        }
     }
 
     async fn load(&self, app: &App, target: &Target, jobs: &[Job]) -> Result<Vec<Option<DueRow>>> {
@@ -167,8 +177,8 @@ impl Endpoint {
             _ => None,
         };
         let url = Url::parse(&row.url).map_err(Error::internal)?;
-        let (is_active, dropped_through) = (row.is_active, row.dropped_through);
-        Ok(Some(Self { url, is_active, dropped_through, signer, previous }))
+        let (is_active, in_plan, dropped_through) = (row.is_active, row.in_plan, row.dropped_through);
+        Ok(Some(Self { url, is_active, in_plan, dropped_through, signer, previous }))
     }
 
     /// Whether a delivery is still to be sent. A test is, even while the webhook is switched off.
@@ -240,8 +250,8 @@ impl Answered {
 #[derive(Default)]
 struct Book {
     attempts: Vec<Attempted>,
-    /// Deliveries whose earlier attempt is to be set aside.
-    repeated: Vec<i64>,
+    /// Deliveries whose earlier attempt is to be set aside, with the number of the new one.
+    repeated: Vec<(i64, i64)>,
     dropped: Vec<i64>,
     /// The endpoint says that it will never be back.
     gone: bool,
@@ -274,7 +284,7 @@ impl Book {
         };
         self.gone |= gone;
         if attempt.number > 1 {
-            self.repeated.push(id);
+            self.repeated.push((id, attempt.number));
         }
         self.attempts.push(Attempted {
             id,

@@ -88,12 +88,12 @@ async fn queue(
     }
     let count = |jobs: &Vec<NewJob>| i64::try_from(jobs.len()).unwrap_or_default();
     let counts: Vec<_> = lanes.iter().map(|((workspace, webhook), jobs)| (*workspace, *webhook, count(jobs))).collect();
-    store::add_to_counts(&mut unit.tx, &counts).await?;
+    // Lanes first, webhooks second: the deliveries' own transactions take their locks in this order.
     for ((workspace, webhook), jobs) in &lanes {
         let lane = Deliver::lane(WorkspaceScope::of_background_work(*workspace), *webhook);
         jobs::enqueue(unit, lane, jobs).await?;
     }
-    Ok(())
+    Ok(store::add_to_counts(&mut unit.tx, &counts).await?)
 }
 
 #[cfg(test)]

@@ -276,8 +276,8 @@ pub async fn send_test(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Resul
     let now = unit.now();
     let added = store::all_workspaces_insert_deliveries(&mut unit.tx, &[delivery], now).await?;
     let jobs: Vec<_> = added.iter().map(|(delivery, ..)| NewJob { subject: *delivery, group: id }).collect();
-    store::add_to_counts(&mut unit.tx, &[(scope.id(), id, 1)]).await?;
     jobs::enqueue(unit, Deliver::lane(scope, id), &jobs).await?;
+    store::add_to_counts(&mut unit.tx, &[(scope.id(), id, 1)]).await?;
     Ok(QueuedTest { delivery_id })
 }
 

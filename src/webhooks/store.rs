@@ -202,8 +202,10 @@ from_row!(Subscriber { id, workspace_id, events });
 pub async fn all_workspaces_subscribers(tx: &mut Tx, workspaces: &[i64]) -> Result<Vec<Subscriber>> {
     let (names, values) = padded(1, workspaces);
     let sql = format!(
-        "SELECT id, workspace_id, events FROM webhook
-         WHERE workspace_id IN ({names}) AND is_active AND deleted_at IS NULL ORDER BY id"
+        "SELECT webhook.id, webhook.workspace_id, webhook.events FROM webhook
+         JOIN workspace ON workspace.id = webhook.workspace_id
+         WHERE webhook.workspace_id IN ({names}) AND webhook.is_active AND webhook.deleted_at IS NULL
+           AND workspace.status <> 'deleted' ORDER BY webhook.id"
     );
     tx.all(&sql, &values).await
 }
@@ -270,14 +272,17 @@ pub struct EndpointRow {
     pub secret: String,
     pub previous_secret: Option<String>,
     pub previous_until: Option<Instant>,
+    pub in_plan: bool,
 }
 
-from_row!(EndpointRow { url, is_active, dropped_through, secret, previous_secret, previous_until });
+from_row!(EndpointRow { url, is_active, dropped_through, secret, previous_secret, previous_until, in_plan });
 
 pub async fn endpoint(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<EndpointRow>> {
     read.opt(
-        "SELECT url, is_active, dropped_through, secret, previous_secret, previous_until FROM webhook
-         WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL",
+        "SELECT webhook.url, webhook.is_active, webhook.dropped_through, webhook.secret, webhook.previous_secret,
+                webhook.previous_until, plan.webhooks
+         FROM webhook JOIN workspace ON workspace.id = webhook.workspace_id JOIN plan ON plan.id = workspace.plan_id
+         WHERE webhook.workspace_id = $1 AND webhook.id = $2 AND webhook.deleted_at IS NULL",
         args![scope, id],
     )
     .await
@@ -327,12 +332,12 @@ pub struct Attempted {
 }
 
 /// Sets the last attempts aside, before newer ones take their place on the deliveries.
-pub async fn keep_last_attempts(tx: &mut Tx, scope: WorkspaceScope, ids: &[i64]) -> Result<()> {
-    let lists: Vec<_> = ids.iter().map(|id| list![&scope, id]).collect();
+pub async fn keep_last_attempts(tx: &mut Tx, scope: WorkspaceScope, repeated: &[(i64, i64)]) -> Result<()> {
+    let lists: Vec<_> = repeated.iter().map(|(id, number)| list![&scope, id, number]).collect();
     tx.exec_many(
         "INSERT INTO webhook_attempt (workspace_id, delivery_id, number, attempted_at, duration_ms, response_status, response_body, error)
          SELECT workspace_id, id, attempts, attempted_at, duration_ms, response_status, response_body, error
-         FROM webhook_delivery WHERE workspace_id = $1 AND id = $2 AND attempts > 0
+         FROM webhook_delivery WHERE workspace_id = $1 AND id = $2 AND attempts > 0 AND attempts < $3
          ON CONFLICT (delivery_id, number) DO NOTHING",
         &lists,
     )

@@ -5,13 +5,13 @@ mod kills;
 
 use crate::on_both_houses;
 use crate::world::{Actor, Engine};
-use house::{BIN, House, MASTER_KEY, OTHER_MASTER_KEY};
+use house::{BIN, House, MASTER_KEY, OTHER_MASTER_KEY, within_a_second};
 use serde_json::{Value, json};
 use skylight_db::args;
 use skylight_test_support::http::{HttpClient, RawConnection};
 use skylight_test_support::process::{CliOutput, ServerProcess, free_port, run_cli};
 use skylight_test_support::script::Behaviour;
-use skylight_test_support::wait::{eventually, eventually_within};
+use skylight_test_support::wait::eventually;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -59,9 +59,9 @@ on_both_houses! {
                 caller.get(own_page(caller)).await;
             }
             house.cli(&["partner", command, "--id", &id]).await.success();
-            eventually_within(Duration::from_secs(1), &format!("the keys answer {status}"), async || {
+            within_a_second(&format!("the keys answer {status}"), async || {
                 let told = [partner.get(own_page(&partner)).await.status, nakheel.get(own_page(&nakheel)).await.status];
-                (told == [status; 2]).then_some(())
+                told == [status; 2]
             })
             .await;
         }

@@ -147,7 +147,9 @@ impl Sqlite {
     pub(crate) fn backup(&self, target: &Path) -> Result<()> {
         let connection = connect(&self.settings)?;
         connection.execute("VACUUM INTO ?1", [target.to_string_lossy()])?;
-        Ok(())
+        // SQLite leaves it to the system when the copy reaches the disk.
+        let synced = std::fs::File::open(target).and_then(|file| file.sync_all());
+        synced.map_err(|e| Error::new(Kind::Storage, e.to_string()))
     }
 
     /// Prepares a statement and throws it away: does the engine accept the text?

@@ -12,7 +12,9 @@ use skylight_test_support::process::{CliOutput, ServerProcess, run_cli};
 use skylight_test_support::receiver::Receiver;
 use skylight_test_support::telegram::{SECRET_HEADER, TelegramStandIn};
 use skylight_test_support::tempdir::TempDir;
+use skylight_test_support::wait::POLL;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 pub const BIN: &str = env!("CARGO_BIN_EXE_skylight");
 pub const APP_SECRET: &str = "meta-app-secret";
@@ -154,6 +156,19 @@ impl House {
     /// One number out of the database.
     pub async fn count(&self, sql: &str) -> i64 {
         (&self.db()).one(sql, args![]).await.unwrap()
+    }
+}
+
+/// What one process changes holds on the others within a second: no request that begins later is answered otherwise.
+pub async fn within_a_second(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let since = Instant::now();
+    loop {
+        let began = since.elapsed();
+        if holds().await {
+            return;
+        }
+        assert!(began < Duration::from_secs(1), "not so after {began:?}: {what}");
+        tokio::time::sleep(POLL).await;
     }
 }
 
