@@ -185,30 +185,31 @@ on_both_engines! {
         let (client, _) = partner.client("Nakheel", "pro").await;
         let (id, path) = (client["id"].clone(), format!("/api/v1/partner/clients/{}", client["id"]));
         partner.patch(&path, json!({"plan": "business"})).await.expect(200);
-        // Somebody holds the lane of the plan change, which the request takes after the workspace …
         let other = postgres::connect(database.reveal()).await;
         let lane = format!("BEGIN; UPDATE job_lane SET fence = fence WHERE kind = 'workspaces.plan_change' AND key = {id}");
-        other.batch_execute(&lane).await.unwrap();
-        let request = {
-            let (partner, path) = (partner.clone(), path.clone());
-            let change = json!({"company_name": "Palms", "plan": "starter"});
-            tokio::spawn(async move { keyed(&partner, "PATCH", &path, &change, "change").await })
-        };
+        let circle = format!("UPDATE workspace SET slug = slug WHERE id = {id}");
         let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        eventually("the request waits for the lane", async || {
-            (!other.query(waiting, &[]).await.unwrap().is_empty()).then_some(())
-        }).await;
-        // … and now wants the workspace. The circle is closed, and the one who waited first is sent away.
-        let given_way = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-        other.batch_execute(&format!("UPDATE workspace SET slug = slug WHERE id = {id}; COMMIT")).await.unwrap();
-        request.await.unwrap().expect(200);
-        let shown = partner.get(&path).await.expect(200)["data"].clone();
-        assert_eq!((&shown["company_name"], &shown["pending_plan"]), (&json!("Palms"), &json!("starter")));
+        let mut gave_way = false;
+        let mut changes = 1;
+        while !gave_way {
+            changes += 1;
+            assert!(changes < 12, "the request never gave way");
+            // Somebody holds the lane of the plan change, which the request takes after the workspace …
+            other.batch_execute(&lane).await.unwrap();
+            let (who, path, name) = (partner.clone(), path.clone(), format!("Palms {changes}"));
+            let change = json!({"company_name": name, "plan": "starter"});
+            let key = format!("change-{changes}");
+            let request = tokio::spawn(async move { keyed(&who, "PATCH", &path, &change, &key).await });
+            eventually("the request waits for the lane", async || {
+                (!other.query(waiting, &[]).await.unwrap().is_empty()).then_some(())
+            }).await;
+            // … and now wants the workspace: the circle is closed. PostgreSQL sends away one of the two.
+            gave_way = other.batch_execute(&circle).await.is_ok();
+            other.batch_execute("COMMIT").await.unwrap();
+            assert_eq!(request.await.unwrap().expect(200)["data"]["company_name"], name);
+        }
         let told = "SELECT COUNT(*) FROM event WHERE kind = 'partner.client.updated'";
-        assert_eq!((&world.app.db).one::<i64>(told, args![]).await.unwrap(), 2, "nothing of the first try was kept");
-        eventually("the database tells of the circle", async || {
-            (other.query_one(given_way, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(())
-        }).await;
+        assert_eq!((&world.app.db).one::<i64>(told, args![]).await.unwrap(), changes, "nothing of a first try was kept");
     }
 
     async fn secrets_in_stored_answers_are_sealed(world: World) {
