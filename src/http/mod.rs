@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod reply;
 pub mod route;
 pub mod server;
+mod watch;
 
 pub use extract::{Id, PartnerCaller, Query, Segment, Unread, UnreadQuery, Valid, WorkspaceCaller};
 pub use reply::Reply;

@@ -1,6 +1,7 @@
 //! Our own accept loop, because the deadlines of rule Q4 hold from the accept on, also for peers that send nothing.
 
 use super::pipeline::Pipeline;
+use super::watch::{Activity, IDLE, Watched};
 use crate::app::App;
 use axum::body::Body;
 use http::Request;
@@ -8,18 +9,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// First byte and whole header, from accept.
-const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// A kept-alive connection without a request.
-const IDLE: Duration = Duration::from_secs(75);
 const SHUTDOWN: Duration = Duration::from_secs(30);
 const CONNECTIONS: usize = 20_000;
 /// hyper's own bound of a header block; beyond our 16 KiB we still want to answer 431 ourselves.
@@ -54,69 +50,33 @@ pub async fn serve(app: App, listener: TcpListener, pipeline: Pipeline) {
     }
 }
 
-/// What a connection is doing, for its watchdog.
-struct Activity {
-    /// Requests in flight, and since when there are none.
-    state: Mutex<(usize, Instant)>,
-    seen_request: std::sync::atomic::AtomicBool,
-}
-
 async fn connection(app: App, stream: TcpStream, peer: SocketAddr, pipeline: Arc<Pipeline>) {
     let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity { state: Mutex::new((0, Instant::now())), seen_request: false.into() });
+    let activity = Arc::new(Activity::default());
     let service = service_fn(|request: Request<Incoming>| {
         let (pipeline, activity) = (pipeline.clone(), activity.clone());
         async move {
-            let _running = Running::begin(activity);
+            let _running = activity.begin_request();
             Ok::<_, Infallible>(pipeline.handle(request.map(Body::new), peer).await)
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE).max_buf_size(HEADER_BUFFER);
+    // hyper's own header timer also runs while a kept-alive connection idles, so it is off: the watchdog knows when a head
+    // begins.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEADER_BUFFER);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE).max_concurrent_streams(128);
+    let stream = Watched::new(stream, activity.clone());
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     let mut ending = false;
     loop {
         tokio::select! {
             _ = serving.as_mut() => return,
-            () = expired(&activity) => return,
+            () = activity.expired() => return,
             () = app.stopped(), if !ending => {
                 ending = true;
                 serving.as_mut().graceful_shutdown();
             }
         }
-    }
-}
-
-struct Running(Arc<Activity>);
-
-impl Running {
-    fn begin(activity: Arc<Activity>) -> Self {
-        activity.seen_request.store(true, std::sync::atomic::Ordering::Relaxed);
-        activity.state.lock().0 += 1;
-        Self(activity)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.0 -= 1;
-        state.1 = Instant::now();
-    }
-}
-
-/// Resolves when the peer has been silent for too long: before its first request, or between two.
-async fn expired(activity: &Activity) {
-    loop {
-        let (in_flight, since) = *activity.state.lock();
-        let seen = activity.seen_request.load(std::sync::atomic::Ordering::Relaxed);
-        let allowed = if seen { IDLE } else { HEADER_DEADLINE };
-        let left = allowed.saturating_sub(since.elapsed());
-        if in_flight == 0 && left.is_zero() {
-            return;
-        }
-        tokio::time::sleep(if in_flight == 0 { left } else { HEADER_DEADLINE }).await;
     }
 }
