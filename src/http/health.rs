@@ -8,7 +8,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
+
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// `{"status":"ok"}`
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,9 +41,11 @@ async fn ready(State(http): State<Http>) -> Result<Response> {
     if http.app.is_stopping() {
         return Err(Error::overloaded().retry_after(5));
     }
-    http.app.db.ping().await?;
+    let away = || Error::storage_unavailable().retry_after(2);
     if !jobs::can_write(&http.app) {
-        return Err(Error::storage_unavailable().retry_after(2));
+        return Err(away());
     }
+    // A database that does not answer at all is away, too.
+    tokio::time::timeout(PATIENCE, http.app.db.ping()).await.map_err(|_| away())??;
     Ok(axum::Json(Health { status: "ok" }).into_response())
 }

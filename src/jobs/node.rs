@@ -11,6 +11,8 @@ use std::time::Duration;
 pub(super) const FRESH: i64 = 10_000_000;
 const BEAT: Duration = Duration::from_secs(2);
 const BEAT_AGAIN: Duration = Duration::from_millis(500);
+/// A heartbeat that takes longer has failed: it must come several times while it is believed.
+const BEAT_LIMIT: Duration = Duration::from_secs(3);
 
 /// Whether the last heartbeat could not be written.
 #[derive(Debug, Default)]
@@ -42,7 +44,8 @@ impl Node {
     pub async fn beat(&self, app: &App) {
         let faint = app.rooms.of::<Faint>();
         loop {
-            let beaten = self.beat_once(app).await;
+            let beaten = tokio::time::timeout(BEAT_LIMIT, self.beat_once(app)).await;
+            let beaten = beaten.unwrap_or_else(|_| Err(Error::storage_unavailable()));
             faint.0.store(beaten.is_err(), Ordering::Relaxed);
             let rest = match beaten {
                 Ok(()) => BEAT,

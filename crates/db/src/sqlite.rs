@@ -41,6 +41,10 @@ const BATCH_AGE: Duration = Duration::from_millis(5);
 /// Idle readers kept open; more are opened while more threads read at once, and closed afterwards.
 const IDLE_READERS: usize = 16;
 const STATEMENT_CACHE: usize = 256;
+/// What the one who writes has of its own. Savepoints keep the pages they may have to restore in memory; else they are
+/// written to a temporary file, more of them than go to the log. Random rows of large indexes stay in the cache, and what
+/// they share with later batches is copied to the database once for several batches.
+const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000;";
 /// How long another process may hold the file's lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a transaction waits for the writer; as long as one on PostgreSQL waits for a connection.
@@ -80,6 +84,7 @@ impl Sqlite {
         let connection = connect(&settings)?;
         use_log(&connection)?;
         connection.busy_timeout(Duration::ZERO)?; // see `open_batch`
+        connection.execute_batch(WRITER)?;
         if let Some(pages) = settings.max_pages {
             connection.pragma_update(None, "max_page_count", pages)?;
         }
