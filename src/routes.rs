@@ -7,7 +7,7 @@ use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
 use crate::{channels, contacts, conversations, events, partners, plans, usage, webhooks, workspaces};
 use axum::extract::DefaultBodyLimit;
-use axum::{Extension, Router, middleware};
+use axum::{Router, middleware};
 
 /// The route table.
 pub fn all() -> Vec<Route> {
@@ -40,8 +40,7 @@ pub fn printed_document() -> String {
 /// The router with everything around it.
 pub fn pipeline(app: &App) -> Pipeline {
     let routes = all();
-    let document = Document::new(|| document(&all()).into());
-    let http = Http::new(app);
+    let http = Http::new(app, Document::new(|| document(&all()).into()));
     let gate = Gate::new(http.clone(), &routes);
     let mut router = Router::new();
     for route in routes {
@@ -51,7 +50,6 @@ pub fn pipeline(app: &App) -> Pipeline {
         .route_layer(middleware::from_fn_with_state(gate.clone(), gate::pass))
         // The gate has its own limit for every route.
         .layer(DefaultBodyLimit::disable())
-        .layer(Extension(document))
         .fallback(move |request| gate::unknown_path(gate, request))
         .with_state(http);
     Pipeline::new(app.clone(), router)

@@ -274,7 +274,7 @@ fn post(request: &mut Vec<u8>, path: &str, header: &[&str; 2], body: &str) {
 
 /// One text message as Meta posts it, from one of 20,000 customers.
 fn inbound_body(number: &str, serial: usize) -> String {
-    let (from, second) = (96_655_000_0000 + serial % 20_000, 1_790_000_000 + serial / 1000);
+    let (from, second) = (966_550_000_000 + serial % 20_000, 1_790_000_000 + serial / 1000);
     format!(
         "{{\"object\":\"whatsapp_business_account\",\"entry\":[{{\"id\":\"330011223344\",\"changes\":[{{\"field\":\"messages\",\
          \"value\":{{\"messaging_product\":\"whatsapp\",\"metadata\":{{\"display_phone_number\":\"966512345678\",\

@@ -44,8 +44,8 @@ impl Report {
         let floor = floors.iter().sum::<f64>() / floors.len().max(1) as f64;
         println!();
         println!(
-            "{:<32} {:>9} {:>8} {:>8} {:>7} {:>7} {:>12}   {}",
-            "", "per sec", "p50 ms", "p99 ms", "ratio", "target", "", "cores: server + load + others"
+            "{:<32} {:>9} {:>8} {:>8} {:>7} {:>7} {:>12}   cores: server + load + others",
+            "", "per sec", "p50 ms", "p99 ms", "ratio", "target", ""
         );
         for row in &self.rows {
             let (p50, p99) = row.latency.map_or(("–".into(), "–".into()), |(p50, p99)| (ms(p50), ms(p99)));

@@ -1,24 +1,25 @@
 //! The reference: `GET /api/openapi.json`, and a page that shows it. Everything the page needs is inside the binary.
 
+use super::Http;
 use super::extract::Segment;
 use super::route::{Route, Shape, Who};
 use crate::kernel::Error;
-use axum::Extension;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
 };
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 /// The document, written when somebody first asks for it.
-#[derive(Clone, Debug)]
-pub struct Document(Arc<LazyLock<Bytes>>);
+#[derive(Debug)]
+pub struct Document(LazyLock<Bytes>);
 
 impl Document {
     pub fn new(write: fn() -> Bytes) -> Self {
-        Self(Arc::new(LazyLock::new(write)))
+        Self(LazyLock::new(write))
     }
 }
 
@@ -39,8 +40,8 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn openapi(Extension(document): Extension<Document>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], Bytes::clone(&document.0)).into_response()
+async fn openapi(State(http): State<Http>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], Bytes::clone(&http.document.0)).into_response()
 }
 
 async fn page() -> Response {

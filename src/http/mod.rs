@@ -22,25 +22,40 @@ pub use route::{Route, Who};
 use crate::app::App;
 use crate::auth::{Authenticator, Limiter};
 use crate::kernel::Result;
+use docs::Document;
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// What handlers and the gate share.
+/// What handlers and the gate share. One handle, because a request clones it several times on its way.
 #[derive(Clone, Debug)]
-pub struct Http {
+pub struct Http(Arc<Shared>);
+
+#[derive(Debug)]
+pub struct Shared {
     pub app: App,
     pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) limiter: Limiter,
     pub(crate) running: Arc<idempotency::Running>,
+    document: Document,
 }
 
 impl Http {
-    pub fn new(app: &App) -> Self {
-        Self {
+    pub fn new(app: &App, document: Document) -> Self {
+        Self(Arc::new(Shared {
             app: app.clone(),
             authenticator: Authenticator::new(app),
-            limiter: Arc::new(Limiter::new(app)),
+            limiter: Limiter::new(app),
             running: Arc::default(),
-        }
+            document,
+        }))
+    }
+}
+
+impl Deref for Http {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 

@@ -1,5 +1,6 @@
 //! Working through one leased lane: fetch, load, perform side by side, settle in batches, give back.
 
+use super::worker::Crowd;
 use super::{Job, Lane, store};
 use crate::app::{App, Unit};
 use crate::kernel::{Error, Instant, Result};
@@ -133,12 +134,19 @@ impl<K: Kind> Runner<K> {
         self.release().await
     }
 
-    async fn work(&mut self, shared: Arc<K::Shared>) -> Result<()> {
-        let began = std::time::Instant::now();
+    async fn work(&mut self, mut shared: Arc<K::Shared>) -> Result<()> {
+        let mut began = std::time::Instant::now();
         let mut fetched = Ok(());
         loop {
-            let in_turn = began.elapsed() < TURN && !self.app.is_stopping() && self.not_before.micros() == 0;
-            let in_turn = in_turn && fetched.is_ok() && self.is_current;
+            let goes_on = !self.app.is_stopping() && self.not_before.micros() == 0 && self.is_current;
+            let goes_on = goes_on && fetched.is_ok();
+            if goes_on
+                && began.elapsed() >= TURN
+                && let Some(fresh) = self.another_turn().await
+            {
+                (shared, began) = (fresh, std::time::Instant::now());
+            }
+            let in_turn = goes_on && began.elapsed() < TURN;
             if in_turn && self.waiting.len() < K::CONCURRENCY {
                 // A failure ends the lane, but what is under way comes to its end and is recorded first.
                 fetched = self.fetch(&shared).await;
@@ -152,12 +160,24 @@ impl<K: Kind> Runner<K> {
             self.collect().await;
             // Places that came free are taken before the outcomes are written, so that nobody waits for the disk. A strict
             // kind has nothing waiting whose group is not settled.
-            if in_turn {
+            if in_turn && self.is_current {
                 self.start(&shared);
             }
             if !self.finished.is_empty() || !self.dropped.is_empty() {
                 self.settle(&shared).await?;
             }
+        }
+    }
+
+    /// While something slow is under way and nobody waits for the place, stepping aside would only hold back this lane's
+    /// other jobs: it is opened anew where it stands.
+    async fn another_turn(&mut self) -> Option<Arc<K::Shared>> {
+        if self.running.is_empty() || self.app.rooms.of::<Crowd>().is_full() {
+            return None;
+        }
+        match self.kind.open(&self.app, &self.lane).await {
+            Ok(Opened::Ready(shared)) => Some(Arc::new(shared)),
+            _ => None,
         }
     }
 

@@ -43,6 +43,16 @@ struct Leases {
     astray: AtomicBool,
 }
 
+/// Whether every place of this node is taken, so that lanes may be waiting for one.
+#[derive(Debug, Default)]
+pub(super) struct Crowd(AtomicBool);
+
+impl Crowd {
+    pub(super) fn is_full(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Workers {
     pub async fn join(app: App) -> Result<Self> {
         let node = Node::join(&app).await?;
@@ -86,6 +96,7 @@ impl Workers {
             };
             let found = !claimed.is_empty();
             claimed.into_iter().for_each(|lane| self.start(lane, lanes));
+            self.app.rooms.of::<Crowd>().0.store(lanes.len() >= PLACES, Ordering::Relaxed);
             if found && lanes.len() < PLACES {
                 continue;
             }

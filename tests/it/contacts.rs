@@ -183,7 +183,7 @@ async fn list(workspace: &Actor, query: &[(&str, &str)]) -> Value {
     let (header, key) = workspace.credential.as_ref().unwrap();
     let mut request = workspace.http.get(format!("{}/api/v1/contacts", workspace.base)).header(*header, key.as_str());
     for (name, value) in query {
-        request = request.query(name, *value);
+        request = request.query(name, value);
     }
     request.send().await.expect(200)
 }
