@@ -4,6 +4,7 @@
 use crate::on_both_engines;
 use crate::world::Actor;
 use serde_json::{Value, json};
+use skylight_db::Read;
 use skylight_test_support::meta_errors;
 use skylight_test_support::receiver::{
     assert_signed, node_roundtrip, verify_product_signature, verify_product_signature_over,
@@ -52,6 +53,12 @@ on_both_engines! {
         assert_eq!(shown["data"][1]["status"], "active");
         assert_eq!(shown["data"][2]["is_connected"], false);
         assert!(!shown.to_string().contains(TOKEN), "credentials are never shown");
+        let sealed: Vec<String> =
+            (&world.app.db).all("SELECT credentials FROM channel WHERE credentials IS NOT NULL", &[]).await.unwrap();
+        assert_eq!(sealed.len(), 2);
+        for text in sealed {
+            assert!(text.starts_with("v1.") && ![TOKEN, APP_SECRET, BOT].iter().any(|secret| text.contains(secret)), "sealed at rest");
+        }
 
         // 3. Its system registers for events.
         let webhook = nakheel.webhook(&world.receiver.url("/crm"), &["*"]).await;
