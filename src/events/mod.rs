@@ -42,23 +42,8 @@ pub struct Event {
 
 skylight_db::from_row!(Event { id, workspace_id, partner_id, kind, subject_id, created_at });
 
-/// Records that something happened in a workspace. `subject` is the contact or booking it concerns: its events reach
-/// receivers in order. `data` becomes the payload's `data`.
-pub async fn record(
-    unit: &mut Unit,
-    scope: WorkspaceScope,
-    kind: &'static str,
-    subject: i64,
-    data: &impl Serialize,
-) -> Result<()> {
-    let data = serde_json::to_string(data).map_err(Error::internal)?;
-    let now = unit.now();
-    store::insert(&mut unit.tx, scope, kind, subject, &data, now).await?;
-    unit.recorded_event();
-    Ok(())
-}
-
-/// Likewise, for a room that refers to the event; answers its id.
+/// Records that something happened in a workspace; answers the event's id. `subject` is the contact or booking it
+/// concerns: its events reach receivers in order. `data` becomes the payload's `data`.
 pub async fn record_returning_id(
     unit: &mut Unit,
     scope: WorkspaceScope,
@@ -68,9 +53,20 @@ pub async fn record_returning_id(
 ) -> Result<i64> {
     let data = serde_json::to_string(data).map_err(Error::internal)?;
     let now = unit.now();
-    let id = store::insert_returning_id(&mut unit.tx, scope, kind, subject, &data, now).await?;
+    let id = store::insert(&mut unit.tx, scope, kind, subject, &data, now).await?;
     unit.recorded_event();
     Ok(id)
+}
+
+/// Likewise, for the many who need no id.
+pub async fn record(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    kind: &'static str,
+    subject: i64,
+    data: &impl Serialize,
+) -> Result<()> {
+    record_returning_id(unit, scope, kind, subject, data).await.map(|_| ())
 }
 
 /// Records that something happened to a partner's client.

@@ -13,22 +13,6 @@ pub async fn insert(
     subject: i64,
     data: &str,
     now: Instant,
-) -> Result<()> {
-    tx.exec(
-        "INSERT INTO event (workspace_id, kind, subject_id, data, created_at) VALUES ($1, $2, $3, $4, $5)",
-        args![scope, kind, subject, data, now],
-    )
-    .await
-    .map(|_| ())
-}
-
-pub async fn insert_returning_id(
-    tx: &mut Tx,
-    scope: WorkspaceScope,
-    kind: &str,
-    subject: i64,
-    data: &str,
-    now: Instant,
 ) -> Result<i64> {
     tx.one(
         "INSERT INTO event (workspace_id, kind, subject_id, data, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",

@@ -17,92 +17,86 @@ use utoipa::ToSchema;
 const CLIENTS: &str = "/api/v1/partner/clients";
 const CLIENT: &str = "/api/v1/partner/clients/{id}";
 const KEYS: &str = "/api/v1/partner/clients/{id}/api-keys";
+const KEY: &str = "/api/v1/partner/clients/{id}/api-keys/{key_id}";
+const REACTIVATE: &str = "/api/v1/partner/clients/{id}/reactivate";
 const TAG: &str = "Partners";
 
 pub fn routes() -> Vec<Route> {
-    let partner = |method, path, operation| (method, path, Who::Partner, operation);
-    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
-    let (m, p, w, o) = partner(get.clone(), CLIENTS, "list_clients");
-    let list = Route::new(m, p, w, o, list_handler)
-        .doc(TAG, "List clients", "All client workspaces of your account, newest first.")
-        .paged("Results per page (default 15, max 100).")
-        .query("status", "active|suspended|pending_setup", "Filter by status.")
-        .query("search", "string", "Search by company name, e-mail or slug.")
-        .query("plan", "string", "Filter by plan slug.")
-        .answers::<Client>(200, Shape::Page);
-    let (m, p, w, o) = partner(post.clone(), CLIENTS, "create_client");
-    let create = Route::new(m, p, w, o, create_handler)
-        .doc(TAG, "Create a client", "Provisions a workspace together with its first admin.")
-        .takes::<NewClientBody>(json!({
-            "company_name": "Gulf Logistics", "plan": "pro",
-            "admin": {"first_name": "Khalid", "last_name": "Nasser", "email": "khalid@gulflogistics.sa", "phone": "+966507654321"},
-            "timezone": "Asia/Riyadh", "country_id": 194, "skip_invite": false,
-        }))
-        .answers::<Client>(201, Shape::One)
-        .saying("Client workspace created successfully.");
-    let (m, p, w, o) = partner(get.clone(), CLIENT, "get_client");
-    let read = Route::new(m, p, w, o, get_handler)
-        .doc(TAG, "Get a client", "Full details of one client workspace.")
-        .answers::<Client>(200, Shape::One);
-    let (m, p, w, o) = partner(patch, CLIENT, "update_client");
-    let update = Route::new(m, p, w, o, update_handler)
-        .doc(
-            TAG,
-            "Update a client",
-            "Plan changes take effect at the start of the next month (UTC) unless `immediate` is true.",
-        )
-        .takes::<ClientChange>(
-            json!({"company_name": "Al-Madar Retail International", "plan": "business", "timezone": "Europe/London"}),
-        )
-        .answers::<Client>(200, Shape::One)
-        .saying("Client updated successfully.");
-    let (m, p, w, o) = partner(delete.clone(), CLIENT, "delete_client");
-    let remove = Route::new(m, p, w, o, delete_handler)
-        .doc(
-            TAG,
-            "Delete a client",
-            "Irreversible: the workspace and all its data are removed, its keys and links are dead.",
-        )
-        .answers_nothing();
-    let (m, p, w, o) = partner(post.clone(), "/api/v1/partner/clients/{id}/suspend", "suspend_client");
-    let suspend = Route::new(m, p, w, o, suspend_handler)
-        .doc(
-            TAG,
-            "Suspend a client",
-            "API calls and logins of the workspace are refused; its data stay, and what customers write is stored.",
-        )
-        .takes::<Reason>(json!({"reason": "Non-payment"}))
-        .answers::<Standing>(200, Shape::One)
-        .saying("Client workspace suspended.");
-    let (m, p, w, o) = partner(post.clone(), "/api/v1/partner/clients/{id}/reactivate", "reactivate_client");
-    let reactivate = Route::new(m, p, w, o, reactivate_handler)
-        .doc(TAG, "Reactivate a client", "Lifts a suspension.")
-        .answers::<Standing>(200, Shape::One)
-        .saying("Client workspace reactivated.");
-    let mut routes = vec![list, create, read, update, remove, suspend, reactivate];
-    routes.extend(key_routes(get, post, delete));
-    routes
+    client_routes().into_iter().chain(standing_routes()).chain(key_routes()).collect()
 }
 
-fn key_routes(get: Method, post: Method, delete: Method) -> [Route; 3] {
+fn client_routes() -> [Route; 5] {
     [
-        Route::new(get, KEYS, Who::Partner, "list_client_keys", list_keys)
+        Route::new(Method::GET, CLIENTS, Who::Partner, "list_clients", list_handler)
+            .doc(TAG, "List clients", "All client workspaces of your account, newest first.")
+            .paged("Results per page (default 15, max 100).")
+            .query("status", "active|suspended|pending_setup", "Filter by status.")
+            .query("search", "string", "Search by company name, e-mail or slug.")
+            .query("plan", "string", "Filter by plan slug.")
+            .answers::<Client>(200, Shape::Page),
+        Route::new(Method::POST, CLIENTS, Who::Partner, "create_client", create_handler)
+            .doc(TAG, "Create a client", "Provisions a workspace together with its first admin.")
+            .takes::<NewClientBody>(json!({
+                "company_name": "Gulf Logistics", "plan": "pro",
+                "admin": {"first_name": "Khalid", "last_name": "Nasser", "email": "khalid@gulflogistics.sa", "phone": "+966507654321"},
+                "timezone": "Asia/Riyadh", "country_id": 194, "skip_invite": false,
+            }))
+            .answers::<Client>(201, Shape::One)
+            .saying("Client workspace created successfully."),
+        Route::new(Method::GET, CLIENT, Who::Partner, "get_client", get_handler)
+            .doc(TAG, "Get a client", "Full details of one client workspace.")
+            .answers::<Client>(200, Shape::One),
+        Route::new(Method::PATCH, CLIENT, Who::Partner, "update_client", update_handler)
+            .doc(TAG, "Update a client", UPDATE)
+            .takes::<ClientChange>(
+                json!({"company_name": "Al-Madar Retail International", "plan": "business", "timezone": "Europe/London"}),
+            )
+            .answers::<Client>(200, Shape::One)
+            .saying("Client updated successfully."),
+        Route::new(Method::DELETE, CLIENT, Who::Partner, "delete_client", delete_handler)
+            .doc(TAG, "Delete a client", DELETE)
+            .answers_nothing(),
+    ]
+}
+
+const UPDATE: &str = "Plan changes take effect at the start of the next month (UTC) unless `immediate` is true.";
+const DELETE: &str = "Irreversible: the workspace and all its data are removed, its keys and links are dead.";
+const SUSPEND: &str =
+    "API calls and logins of the workspace are refused; its data stay, and what customers write is stored.";
+
+fn standing_routes() -> [Route; 2] {
+    [
+        Route::new(
+            Method::POST,
+            "/api/v1/partner/clients/{id}/suspend",
+            Who::Partner,
+            "suspend_client",
+            suspend_handler,
+        )
+        .doc(TAG, "Suspend a client", SUSPEND)
+        .takes::<Reason>(json!({"reason": "Non-payment"}))
+        .answers::<Standing>(200, Shape::One)
+        .saying("Client workspace suspended."),
+        Route::new(Method::POST, REACTIVATE, Who::Partner, "reactivate_client", reactivate_handler)
+            .doc(TAG, "Reactivate a client", "Lifts a suspension.")
+            .answers::<Standing>(200, Shape::One)
+            .saying("Client workspace reactivated."),
+    ]
+}
+
+fn key_routes() -> [Route; 3] {
+    [
+        Route::new(Method::GET, KEYS, Who::Partner, "list_client_keys", list_keys)
             .doc(TAG, "List a client's API keys", "Without the secrets.")
             .answers::<KeyInfo>(200, Shape::All),
-        Route::new(post, KEYS, Who::Partner, "create_client_key", create_key)
+        Route::new(Method::POST, KEYS, Who::Partner, "create_client_key", create_key)
             .doc(TAG, "Issue an API key for a client", "The key is shown once.")
             .takes::<NewKey>(json!({"name": "CRM", "allowed_domains": ["app.example.com"]}))
             .answers::<Issued>(201, Shape::One)
             .saying("API key created. Store it securely — it won't be shown again."),
-        Route::new(
-            delete,
-            "/api/v1/partner/clients/{id}/api-keys/{key_id}",
-            Who::Partner,
-            "delete_client_key",
-            delete_key,
-        )
-        .doc(TAG, "Revoke a client's API key", "Refused at once on this server, within a second on others.")
-        .answers_nothing(),
+        Route::new(Method::DELETE, KEY, Who::Partner, "delete_client_key", delete_key)
+            .doc(TAG, "Revoke a client's API key", "Refused at once on this server, within a second on others.")
+            .answers_nothing(),
     ]
 }
 
