@@ -183,7 +183,10 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
         },
         None => None,
     };
-    let words = filter.search.as_ref().map(|search| search.query(db.words(), scope));
+    let words = match &filter.search {
+        Some(search) => Some(search.query(db.words(), scope, &listing::newest_texts(db, scope, SAMPLE).await?)),
+        None => None,
+    };
     let wanted = Wanted { filter, tag: tag.as_ref().map(|tag| tag.id), words };
     let items = listing::page(db, scope, &wanted, part(db, scope, &wanted, page).await?).await?;
     let total = async {
@@ -198,6 +201,9 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
 fn place(contact: &Contact) -> Cursor {
     Cursor::id(contact.id)
 }
+
+/// How many contacts tell a search what is rare.
+const SAMPLE: i64 = 100;
 
 /// Nearer rows are walked over: that is faster than looking for their block.
 const WALKED: i64 = 4_096;
