@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::http::{idempotency, server};
 use crate::jobs::Workers;
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
-use crate::{channels, conversations, demo, events, routes, webhooks, workspaces};
+use crate::{channels, contacts, conversations, demo, events, routes, webhooks, workspaces};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,7 @@ impl Server {
             .await?
             .with(webhooks::Deliver)
             .with(webhooks::Purge)
+            .with(contacts::groups::Clear)
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(workspaces::PlanChange)

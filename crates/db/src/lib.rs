@@ -24,4 +24,4 @@ pub use migrate::Migration;
 pub use postgres::PostgresSettings;
 pub use row::{Cell, Cells, Column, FromRow, Row};
 pub use sqlite::{SqliteSettings, restore};
-pub use value::{Param, Value, placeholders};
+pub use value::{Param, Value, padded, placeholders};

@@ -16,7 +16,7 @@ use crate::app::Unit;
 use crate::auth::WorkspaceScope;
 use crate::jobs::{self, Kind, LaneKey, NewJob};
 use crate::kernel::error::FieldErrors;
-use crate::kernel::{Error, Fields, Input, Instant, Listing, Page, Phone, Result};
+use crate::kernel::{Cursor, Error, Fields, Input, Instant, Listing, Page, Phone, Result};
 use serde::{Serialize, Serializer};
 use skylight_db::{Cell, Column, Db, Param, Read, Value};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -254,9 +254,10 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, kind: GroupKind, id:
 }
 
 /// One page of a group's members, the newest contact first.
-pub async fn members(db: &Db, scope: WorkspaceScope, group: &Group, page: Page) -> Result<Listing<Member>> {
-    let items = store::members(db, scope, group.id, page).await?;
-    Ok(Listing { items, total: group.contacts_count, page })
+pub async fn members(db: &Db, scope: WorkspaceScope, kind: GroupKind, id: i64, page: Page) -> Result<Listing<Member>> {
+    let group = get(db, scope, kind, id).await?;
+    let items = store::members(db, scope, id, page).await?;
+    Listing::of(page, items, |member| Cursor::id(member.id), async { Ok(group.contacts_count) }).await
 }
 
 /// Puts contacts into a group; those who are in it already stay.

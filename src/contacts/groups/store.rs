@@ -27,12 +27,7 @@ pub async fn find(read: impl Read, scope: WorkspaceScope, kind: GroupKind, id: i
     read.opt(&sql, args![scope, kind, id]).await
 }
 
-pub async fn find_by_name(
-    read: impl Read,
-    scope: WorkspaceScope,
-    kind: GroupKind,
-    name: &str,
-) -> Result<Option<i64>> {
+pub async fn find_by_name(read: impl Read, scope: WorkspaceScope, kind: GroupKind, name: &str) -> Result<Option<i64>> {
     read.opt(
         "SELECT id FROM contact_group WHERE workspace_id = $1 AND kind = $2 AND name = $3 AND deleted_at IS NULL",
         args![scope, kind, name],
@@ -121,15 +116,16 @@ pub async fn clear(tx: &mut Tx, scope: WorkspaceScope, id: i64, limit: i64) -> R
     Ok(true)
 }
 
-/// The members' own order is that of the index they are read from; only those of the page are looked up.
+/// The part is cut out of the index first: only its members are looked up.
 pub async fn members(read: impl Read, scope: WorkspaceScope, id: i64, page: Page) -> Result<Vec<Member>> {
     read.all(
         "SELECT contact.id, contact.name, contact.phone, contact.type
-         FROM (SELECT contact_id FROM contact_group_member WHERE workspace_id = $1 AND group_id = $2
-               ORDER BY workspace_id DESC, group_id DESC, contact_id DESC LIMIT $3 OFFSET $4) AS member
+         FROM (SELECT contact_id FROM contact_group_member
+               WHERE workspace_id = $1 AND group_id = $2 AND contact_id < $5
+               ORDER BY contact_id DESC LIMIT $3 OFFSET $4) AS member
          JOIN contact ON contact.workspace_id = $1 AND contact.id = member.contact_id
          ORDER BY contact.id DESC",
-        args![scope, id, page.size, page.offset()],
+        args![scope, id, page.limit(), page.offset(), page.before().id],
     )
     .await
 }

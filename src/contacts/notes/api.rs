@@ -48,8 +48,7 @@ impl Input for NoteQuery {
 }
 
 async fn list(caller: WorkspaceCaller, Id(contact): Id, query: UnreadQuery) -> Answer {
-    contacts::summary(&caller.app.db, caller.scope(), contact).await?;
-    let NoteQuery(page) = query.read()?;
+    let NoteQuery(page) = query.read_about(contacts::summary(&caller.app.db, caller.scope(), contact)).await?;
     Reply::page(&super::list(&caller.app.db, caller.scope(), contact, page).await?)
 }
 

@@ -8,7 +8,7 @@ mod store;
 
 use crate::app::Unit;
 use crate::auth::{self, WorkspaceScope};
-use crate::kernel::{Error, Fields, Input, Instant, Listing, Page, Result};
+use crate::kernel::{Cursor, Error, Fields, Input, Instant, Listing, Page, Result};
 use serde::Serialize;
 use skylight_db::{Cell, Column, Db, Kind, Param, Value};
 use utoipa::ToSchema;
@@ -83,9 +83,10 @@ impl Input for NoteContent {
 
 /// One page of a contact's notes, the newest first.
 pub async fn list(db: &Db, scope: WorkspaceScope, contact: i64, page: Page) -> Result<Listing<Note>> {
+    super::summary(db, scope, contact).await?;
     let items = store::page(db, scope, contact, page).await?;
-    let total = store::count(db, scope, contact).await?;
-    Ok(Listing { items, total, page })
+    let total = async { Ok(store::count(db, scope, contact).await?) };
+    Listing::of(page, items, |note| Cursor::id(note.id), total).await
 }
 
 pub async fn get(db: &Db, scope: WorkspaceScope, contact: i64, id: i64) -> Result<Note> {

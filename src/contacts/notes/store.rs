@@ -17,14 +17,12 @@ impl FromRow for Note {
     }
 }
 
-/// The columns that the index leads with are named in the order as well: PostgreSQL could otherwise walk the primary key
-/// backwards, through the notes of everybody else.
 pub async fn page(read: impl Read, scope: WorkspaceScope, contact: i64, page: Page) -> Result<Vec<Note>> {
     let sql = format!(
-        "SELECT {SHOWN} FROM note WHERE workspace_id BETWEEN $1 AND $1 AND contact_id BETWEEN $2 AND $2
-         ORDER BY workspace_id DESC, contact_id DESC, id DESC LIMIT $3 OFFSET $4"
+        "SELECT {SHOWN} FROM note WHERE workspace_id = $1 AND contact_id = $2 AND id < $5
+         ORDER BY id DESC LIMIT $3 OFFSET $4"
     );
-    read.all(&sql, args![scope, contact, page.size, page.offset()]).await
+    read.all(&sql, args![scope, contact, page.limit(), page.offset(), page.before().id]).await
 }
 
 /// Read off the index alone.
