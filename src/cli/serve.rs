@@ -47,6 +47,7 @@ impl Server {
         let tasks = vec![
             tokio::spawn(events::run(app.clone(), vec![Arc::new(webhooks::FanOut)])),
             tokio::spawn(workers.run()),
+            tokio::spawn(contacts::indexing::run(app.clone())),
             tokio::spawn(keep_house(app.clone())),
             tokio::spawn(server::serve(app.clone(), listener, pipeline)),
         ];
