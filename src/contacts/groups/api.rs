@@ -136,12 +136,12 @@ fn member_routes(words: &'static Words) -> [Route; 3] {
                 "At most 1000 at once, all or none. Those who are in it already stay and are not counted.",
             )
             .takes::<ManyContacts>(json!({"contact_ids": [42, 43]}))
-            .answers::<Added>(200, Shape::One)
+            .answers::<MembersAdded>(200, Shape::One)
             .saying(words.added),
         Route::new(Method::DELETE, words.members, Who::Workspace, of.remove.0, remove)
             .doc(TAG, of.remove.1, "At most 1000 at once, all or none. Those who are not in it are not counted.")
             .takes::<ManyContacts>(json!({"contact_ids": [42, 43]}))
-            .answers::<Removed>(200, Shape::One)
+            .answers::<MembersRemoved>(200, Shape::One)
             .saying(words.removed),
     ]
 }
@@ -167,7 +167,7 @@ fn membership_routes(words: &'static Words) -> [Route; 2] {
 
 /// How many contacts were added, and how many there are now.
 #[derive(Debug, Serialize, ToSchema)]
-struct Added {
+struct MembersAdded {
     #[schema(example = 5)]
     id: i64,
     #[schema(example = 2)]
@@ -178,7 +178,7 @@ struct Added {
 
 /// How many contacts were removed, and how many there are now.
 #[derive(Debug, Serialize, ToSchema)]
-struct Removed {
+struct MembersRemoved {
     #[schema(example = 5)]
     id: i64,
     #[schema(example = 2)]
@@ -293,7 +293,7 @@ async fn add(words: &Words, caller: WorkspaceCaller, Id(id): Id, body: Unread) -
     let many: ManyContacts = body.read_about(super::get(&caller.app.db, caller.scope(), words.kind, id)).await?;
     let mut unit = caller.begin().await?;
     let Moved { contacts, contacts_count } = super::add(&mut unit, caller.scope(), words.kind, id, &many).await?;
-    let reply = Reply::done(&Added { id, added: contacts, contacts_count }, words.added)?;
+    let reply = Reply::done(&MembersAdded { id, added: contacts, contacts_count }, words.added)?;
     caller.commit(unit, reply).await
 }
 
@@ -301,7 +301,7 @@ async fn remove(words: &Words, caller: WorkspaceCaller, Id(id): Id, body: Unread
     let many: ManyContacts = body.read_about(super::get(&caller.app.db, caller.scope(), words.kind, id)).await?;
     let mut unit = caller.begin().await?;
     let Moved { contacts, contacts_count } = super::remove(&mut unit, caller.scope(), words.kind, id, &many).await?;
-    let reply = Reply::done(&Removed { id, removed: contacts, contacts_count }, words.removed)?;
+    let reply = Reply::done(&MembersRemoved { id, removed: contacts, contacts_count }, words.removed)?;
     caller.commit(unit, reply).await
 }
 
