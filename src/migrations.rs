@@ -22,4 +22,5 @@ migrations![
     "0009_conversations",
     "0010_webhooks",
     "0011_contact_lists",
+    "0014_groups",
 ];

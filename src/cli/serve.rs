@@ -34,6 +34,7 @@ impl Server {
             .await?
             .with(webhooks::Deliver)
             .with(webhooks::Purge)
+            .with(contacts::groups::Clear)
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(workspaces::PlanChange)

@@ -3,12 +3,15 @@
 //! A phone number is unique per workspace and channel type; the unique index decides. Every verb touches the contact's
 //! row first and the workspace's meter last: writers then wait for each other in one order, and the meter, which all of
 //! them share, is held for the shortest time.
-//! Tables: `contact`, `tag`, `contact_tag`, `contact_block`, `contact_unindexed`, `contact_gram`.
+//! Tables: `contact`, `tag`, `contact_tag`, `contact_block`, `contact_unindexed`, `contact_gram`. Lists and segments are the
+//! room [`groups`], notes the room [`notes`].
 
 pub mod api;
 mod grams;
+pub mod groups;
 pub mod indexing;
 mod input;
+pub mod notes;
 mod search;
 mod store;
 
@@ -241,6 +244,7 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, change: Con
 
 /// Removes a contact with everything that was said to them.
 pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
+    groups::leave_all(unit, scope, id).await?;
     let (name, was_blacklisted) = store::delete(&mut unit.tx, scope, id).await?.ok_or_else(no_such)?;
     let gone = Told { contact: Gone { id, name: &name, deleted_at: unit.now() } };
     events::record(unit, scope, "contact.deleted", id, &gone).await?;
