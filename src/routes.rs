@@ -17,6 +17,7 @@ pub fn all() -> Vec<Route> {
         contacts::api::routes(),
         contacts::groups::api::routes(),
         contacts::notes::api::routes(),
+        contacts::tags::api::routes(),
         conversations::api::routes(),
         webhooks::api::routes(),
         partners::api::routes(),

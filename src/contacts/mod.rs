@@ -14,8 +14,10 @@ mod input;
 pub mod notes;
 mod search;
 mod store;
+pub mod tags;
 
 pub use input::{Blacklisting, ContactChange, ContactQuery, NewContact, PhoneOfType};
+use input::{LONGEST_TAG, MOST_TAGS};
 pub use search::{Filter, Search};
 
 use crate::app::Unit;
@@ -240,6 +242,24 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, change: Con
     }
     record(unit, scope, "contact.updated", &contact).await?;
     Ok(contact)
+}
+
+/// Changes a contact's tags.
+async fn retag(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    id: i64,
+    change: impl FnOnce(&mut Vec<String>),
+) -> Result<Contact> {
+    if !store::lock(&mut unit.tx, scope, id).await? {
+        return Err(no_such());
+    }
+    let mut tags = get(&mut unit.tx, scope, id).await?.tags;
+    change(&mut tags);
+    if tags.len() > MOST_TAGS {
+        return Err(Error::field("tags", format!("The tags must not have more than {MOST_TAGS} items.")));
+    }
+    update(unit, scope, id, ContactChange::of_tags(tags)).await
 }
 
 /// Removes a contact with everything that was said to them.

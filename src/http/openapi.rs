@@ -45,11 +45,12 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 11] = [
+const TAGS: [&str; 12] = [
     "Partners",
     "Account",
     "Contacts",
     "Lists and segments",
+    "Tags",
     "Messages",
     "Channels",
     "Webhooks",

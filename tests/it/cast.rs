@@ -99,6 +99,13 @@ impl<'a> Owner<'a> {
         match path.last().map_or("", String::as_str) {
             "contacts" => id(self.workspace.contact("Sarah", &phone()).await),
             kind @ ("lists" | "segments") => self.group_in(path, kind.trim_end_matches('s')).await,
+            "tags" => {
+                let all = if path.len() > 4 { path.join("/") } else { "/api/v1/tags".to_owned() };
+                let title = format!("tag {}", count());
+                self.workspace.post(&all, json!({"title": title})).await;
+                let tags = self.workspace.get("/api/v1/tags").await.expect(200)["data"].clone();
+                id(tags.as_array().unwrap().iter().find(|tag| tag["title"] == title.as_str()).unwrap().clone())
+            }
             "notes" => {
                 id(self.workspace.post(&path.join("/"), json!({"content": "Called."})).await.expect(201)["data"]
                     .clone())
@@ -171,6 +178,9 @@ impl<'a> Owner<'a> {
         }
         if body.get("name").is_some() && route.tag == "Lists and segments" {
             body["name"] = format!("Named {}", count()).into();
+        }
+        if body.get("title").is_some() && route.tag == "Tags" {
+            body["title"] = format!("title {}", count()).into();
         }
         if body.get("phone").is_some() {
             body["phone"] = phone().into();

@@ -24,4 +24,5 @@ mod process;
 mod routes;
 mod statements;
 mod stored;
+mod tags;
 mod webhooks;

@@ -18,7 +18,11 @@ pub struct Tagged {
 from_row!(Tagged { id, contacts_count });
 
 pub async fn tag_named(db: &Db, scope: WorkspaceScope, title: &str) -> Result<Option<Tagged>> {
-    db.opt("SELECT id, contacts_count FROM tag WHERE workspace_id = $1 AND title = $2", args![scope, title]).await
+    db.opt(
+        "SELECT id, contacts_count FROM tag WHERE workspace_id = $1 AND title = $2 AND deleted_at IS NULL",
+        args![scope, title],
+    )
+    .await
 }
 
 /// A filter whose tag was found, and what the search index is asked.
