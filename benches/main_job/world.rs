@@ -11,7 +11,6 @@ use skylight::config::Config;
 use skylight::kernel::{Email, SystemClock, SystemRandom, Timezone};
 use skylight::partners::PartnerPlan;
 use skylight::team::NewAdmin;
-use skylight::usage;
 use skylight::workspaces::NewClient;
 use skylight_db::{Engine, Read, args, list};
 use skylight_test_support::http::HttpClient;
@@ -138,7 +137,7 @@ impl World {
 
     /// Counters that do not agree with the rows.
     pub async fn differences(&self) -> Result<Vec<String>> {
-        Ok(usage::recount(&self.app.db).await?)
+        Ok(manage::recount(&self.app.db).await?)
     }
 
     /// Waits until everything recorded was numbered and worked in; how long that took.

@@ -8,8 +8,10 @@ use crate::kernel::{Email, Error, Result, Secret, Timezone};
 use crate::partners::{self, PartnerPlan};
 use crate::team::NewAdmin;
 use crate::usage;
+
 use crate::workspaces::{self, NewClient};
 use serde_json::{Value, json};
+use skylight_db::Db;
 use std::path::Path;
 
 /// Prints an answer: JSON for scripts, lines for people.
@@ -138,9 +140,16 @@ pub fn restore(config: &Config, file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Everything that is counted as it happens, compared with the rows; a sentence for every counter that differs.
+pub async fn recount(db: &Db) -> Result<Vec<String>> {
+    let mut differences = usage::recount(db).await?;
+    differences.extend(contacts::groups::recount(db).await?);
+    differences.extend(contacts::indexing::recount(db).await?);
+    Ok(differences)
+}
+
 pub async fn check(app: &App) -> Result<()> {
-    let mut differences = usage::recount(&app.db).await?;
-    differences.extend(contacts::groups::recount(&app.db).await?);
+    let differences = recount(&app.db).await?;
     if differences.is_empty() {
         println!("Every counter agrees with the rows.");
         return Ok(());

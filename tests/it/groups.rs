@@ -383,7 +383,6 @@ async fn people(world: &World, workspace: &Actor, count: usize) -> Vec<i64> {
 
 /// Every counter says what the rows say.
 async fn counted(world: &World) {
-    let mut differences = groups::recount(&world.app.db).await.unwrap();
-    differences.extend(skylight::usage::recount(&world.app.db).await.unwrap());
+    let differences = skylight::cli::manage::recount(&world.app.db).await.unwrap();
     assert!(differences.is_empty(), "{differences:?}");
 }
