@@ -19,6 +19,7 @@ pub fn all() -> Vec<Route> {
         webhooks::api::routes(),
         partners::api::routes(),
         plans::api::routes(),
+        workspaces::account::api::routes(),
         workspaces::api::routes(),
         usage::api::routes(),
         health::routes(),

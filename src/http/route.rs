@@ -164,6 +164,12 @@ impl Route {
         self
     }
 
+    /// 200 with a sentence and no data.
+    pub fn says(mut self, message: &'static str) -> Self {
+        (self.status, self.shape) = (200, Shape::Message);
+        self.saying(message)
+    }
+
     pub fn answers_nothing(mut self) -> Self {
         (self.status, self.shape) = (204, Shape::Nothing);
         self

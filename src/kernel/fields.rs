@@ -123,6 +123,12 @@ impl<'a> Field<'a> {
         if condition { self.required() } else { self }
     }
 
+    /// May be left out, but not be null: `The … field is required.` if it stands there without a value.
+    pub fn not_emptied(self) -> Self {
+        let present = self.present;
+        self.required_if(present)
+    }
+
     /// Text of at most `max` characters, trimmed and composed.
     pub fn text(&self, max: usize) -> Option<String> {
         let text = self.value?.as_str().or_else(|| self.wrong("must be a string"))?;

@@ -105,9 +105,7 @@ pub struct ClientChange {
 
 impl Input for ClientChange {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let name = fields.at("company_name");
-        let must = name.is_present();
-        let company_name = name.required_if(must).text(255);
+        let company_name = fields.at("company_name").not_emptied().text(255);
         let plan = fields.at("plan").text(64);
         let timezone = fields.at("timezone").timezone();
         let immediate = fields.at("immediate").boolean();
@@ -223,7 +221,12 @@ pub async fn update(unit: &mut Unit, partner: PartnerScope, id: i64, change: Cli
         Some(slug) => Some(plan_id(&mut unit.tx, slug).await?),
         None => None,
     };
-    let details = store::update(&mut unit.tx, scope, change.company_name.as_deref(), change.timezone.as_ref()).await?;
+    let details = store::Details {
+        company_name: change.company_name.as_deref(),
+        timezone: change.timezone.as_ref(),
+        ..store::Details::default()
+    };
+    let details = store::update(&mut unit.tx, scope, &details).await?;
     let plan = match plan {
         Some(plan) if change.immediate == Some(true) => store::set_plan(&mut unit.tx, scope, plan).await?,
         Some(plan) => wait_for_plan(unit, scope, plan).await?,

@@ -1,5 +1,6 @@
 //! Client workspaces: provisioned, suspended, reactivated and deleted by their partner. Table: `workspace`.
 
+pub mod account;
 pub mod api;
 mod clients;
 mod jobs;

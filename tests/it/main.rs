@@ -3,6 +3,7 @@
 
 mod world;
 
+mod account;
 mod bad_input;
 mod cast;
 mod channels;
