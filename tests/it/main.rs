@@ -17,6 +17,7 @@ mod limits;
 mod nodes;
 mod openapi;
 mod outages;
+mod paging;
 mod partners;
 mod process;
 mod routes;
