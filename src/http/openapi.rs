@@ -45,9 +45,10 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 10] = [
+const TAGS: [&str; 11] = [
     "Partners",
     "Account",
+    "Team",
     "Contacts",
     "Messages",
     "Channels",

@@ -142,6 +142,12 @@ impl<'a> Field<'a> {
         Some(cleaned)
     }
 
+    /// Text as it was typed, neither trimmed nor composed: a password.
+    pub fn verbatim(&self) -> Option<String> {
+        let text = self.value?.as_str().or_else(|| self.wrong("must be a string"))?;
+        if text.contains('\0') { self.wrong("format is invalid") } else { Some(text.to_owned()) }
+    }
+
     pub fn integer(&self) -> Option<i64> {
         let number = match self.value? {
             Value::String(text) if self.source == Source::Query => text.trim().parse().ok(),
@@ -250,6 +256,12 @@ impl<'a> Field<'a> {
     /// Records `The <field> <what>.`
     pub fn wrong<T>(&self, what: &str) -> Option<T> {
         self.fault(&format!("The {} {what}.", self.label()));
+        None
+    }
+
+    /// Records a sentence of one's own.
+    pub fn refused<T>(&self, sentence: &str) -> Option<T> {
+        self.fault(sentence);
         None
     }
 

@@ -70,6 +70,7 @@ impl<'a> Owner<'a> {
                     let contact = path.split('/').nth(4).unwrap().parse::<i64>().unwrap();
                     self.send(&contact.into()).await;
                 }
+                "list_team" => drop(self.member().await),
                 "list_webhook_deliveries" => {
                     self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
                 }
@@ -79,6 +80,13 @@ impl<'a> Owner<'a> {
                 other => panic!("what fills {other}? Teach it to `Owner::fill` in tests/it/cast.rs"),
             }
         }
+    }
+
+    /// Somebody new in the team.
+    async fn member(&self) -> Value {
+        let email = format!("member-{}@clients.example", count());
+        let body = json!({"name": "Huda Saleh", "email": email, "role": "agent", "password": "seven palms, one well"});
+        self.workspace.post("/api/v1/team", body).await.expect(201)["data"].clone()
     }
 
     async fn send(&self, contact: &Value) {
@@ -93,6 +101,7 @@ impl<'a> Owner<'a> {
             "contacts" => id(self.workspace.contact("Sarah", &phone()).await),
             "channels" => self.workspace.sandbox().await.to_string(),
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
+            "team" => id(self.member().await),
             "clients" => id(self.partner.client(&format!("client {}", count()), "pro").await.0),
             "api-keys" => {
                 let keys = path.join("/");
@@ -137,6 +146,9 @@ impl<'a> Owner<'a> {
         if body.get("phone").is_some() {
             body["phone"] = phone().into();
         }
+        if route.tag == "Team" && body.get("email").is_some() {
+            body["email"] = format!("member-{}@clients.example", count()).into();
+        }
         if body.pointer("/admin/email").is_some() {
             body["admin"]["email"] = format!("admin-{}@clients.example", count()).into();
         }
@@ -147,6 +159,8 @@ impl<'a> Owner<'a> {
 /// Lets plans give everything, for stories that need many things.
 pub async fn unlimited(world: &World) {
     let mut tx = world.app.db.begin().await.unwrap();
-    tx.exec("UPDATE plan SET contacts = -1, channels = -1, messages_per_month = -1", args![]).await.unwrap();
+    tx.exec("UPDATE plan SET contacts = -1, channels = -1, messages_per_month = -1, team_members = -1", args![])
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }

@@ -23,4 +23,5 @@ mod process;
 mod routes;
 mod statements;
 mod stored;
+mod team;
 mod webhooks;
