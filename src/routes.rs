@@ -22,6 +22,7 @@ pub fn all() -> Vec<Route> {
         workspaces::account::api::routes(),
         workspaces::api::routes(),
         team::api::routes(),
+        team::pages::routes(),
         usage::api::routes(),
         health::routes(),
         docs::routes(),

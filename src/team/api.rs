@@ -1,16 +1,22 @@
 //! `/api/v1/team`: the people of a workspace.
 
 use super::input::LoginEmail;
-use super::{Member, MemberChange, MemberQuery, NewMember, with_taken_email};
+use super::{Invitation, Member, MemberChange, MemberQuery, NewMember, with_taken_email};
 use crate::http::route::Shape;
 use crate::http::{Answer, Id, Query, Reply, Route, Unread, Who, WorkspaceCaller};
-use crate::kernel::{Error, Result};
+use crate::kernel::{Email, Error, Instant, Result};
 use http::Method;
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 const TEAM: &str = "/api/v1/team";
 const MEMBER: &str = "/api/v1/team/{id}";
 const TAG: &str = "Team";
+const CREATE: &str = "Within the plan's limit. The new member is invited by mail to choose a password of their own; where \
+the installation sends no mail, the answer carries `invitation_url` instead, once.";
+const INVITE: &str = "Issues a new link, good once and for seven days, and voids the older one. It is mailed; where the \
+installation sends no mail, the answer carries it as `invitation_url`, once.";
 const UPDATE: &str = "Only the given fields change. The last active admin can be neither demoted nor deactivated.";
 
 pub fn routes() -> Vec<Route> {
@@ -21,11 +27,11 @@ pub fn routes() -> Vec<Route> {
             .query("role", "admin|agent", "Only members with this role.")
             .answers::<Member>(200, Shape::Page),
         Route::new(Method::POST, TEAM, Who::Workspace, "create_team_member", create)
-            .doc(TAG, "Add a team member", "Within the plan's limit.")
+            .doc(TAG, "Add a team member", CREATE)
             .takes::<NewMember>(json!({
                 "name": "Huda Saleh", "email": "huda@nakheel.example", "role": "agent", "password": "seven palms, one well",
             }))
-            .answers::<Member>(201, Shape::One)
+            .answers::<NewcomerShown>(201, Shape::One)
             .saying("Team member created successfully."),
         Route::new(Method::GET, MEMBER, Who::Workspace, "get_team_member", get)
             .doc(TAG, "Get a team member", "")
@@ -38,7 +44,36 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::DELETE, MEMBER, Who::Workspace, "delete_team_member", delete)
             .doc(TAG, "Remove a team member", "The last active admin cannot be removed.")
             .answers_nothing(),
+        Route::new(Method::POST, "/api/v1/team/{id}/invite", Who::Workspace, "invite_team_member", invite)
+            .doc(TAG, "Invite a team member again", INVITE)
+            .answers::<InvitationShown>(201, Shape::One)
+            .saying("Invitation issued successfully."),
     ]
+}
+
+/// A member just added.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NewcomerShown {
+    #[serde(flatten)]
+    pub member: Member,
+    /// Where they choose a password, if no mail carries it there. Shown once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://dashboard.skylightchat.com/invite?token=inv_…")]
+    pub invitation_url: Option<String>,
+}
+
+/// An invitation just issued.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvitationShown {
+    /// The member's.
+    #[schema(example = 44)]
+    pub id: i64,
+    pub email: Email,
+    pub expires_at: Instant,
+    /// If no mail carries it. Shown once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://dashboard.skylightchat.com/invite?token=inv_…")]
+    pub invitation_url: Option<String>,
 }
 
 async fn list(caller: WorkspaceCaller, Query(query): Query<MemberQuery>) -> Answer {
@@ -52,8 +87,9 @@ async fn create(caller: WorkspaceCaller, body: Unread) -> Answer {
     };
     let password = new.password.hashed(&caller.app).await?;
     let mut unit = caller.begin().await?;
-    let member = super::create(&mut unit, caller.scope(), &new, &password).await?;
-    let reply = Reply::created(&member, "Team member created successfully.")?;
+    let (member, invitation) = super::create(&mut unit, caller.scope(), &new, &password).await?;
+    let shown = NewcomerShown { member, invitation_url: invitation.shown() };
+    let reply = Reply::created(&shown, "Team member created successfully.")?;
     caller.commit(unit, reply).await
 }
 
@@ -90,4 +126,14 @@ async fn delete(caller: WorkspaceCaller, Id(id): Id) -> Answer {
     let mut unit = caller.begin().await?;
     super::delete(&mut unit, caller.scope(), id).await?;
     caller.commit(unit, Reply::nothing()).await
+}
+
+async fn invite(caller: WorkspaceCaller, Id(id): Id) -> Answer {
+    let mut unit = caller.begin().await?;
+    let invitation = super::invite(&mut unit, caller.scope(), id).await?;
+    let Invitation { email, expires_at, .. } = &invitation;
+    let (email, expires_at) = (email.clone(), *expires_at);
+    let shown = InvitationShown { id, email, expires_at, invitation_url: invitation.shown() };
+    let reply = Reply::created(&shown, "Invitation issued successfully.")?;
+    caller.commit(unit, reply).await
 }

@@ -2,14 +2,18 @@
 //!
 //! An e-mail is a login, so it is unique in the installation, whatever its case; the unique index decides. A workspace
 //! always has an active admin, and the oldest of them is its primary user once the one it was born with has left.
-//! Table: `team_member`.
+//! Tables: `team_member`, `team_link`.
 
 pub mod api;
 mod input;
+mod invite;
+pub mod pages;
 mod password;
 mod store;
+mod words;
 
 pub use input::{MemberChange, MemberQuery, NewMember};
+pub use invite::{Invitation, invite};
 pub use password::{Hashed, Password};
 
 use crate::app::Unit;
@@ -155,15 +159,22 @@ pub async fn with_taken_email(read: impl Read, email: &Email, own: Option<i64>, 
     Ok(Error::fields(errors))
 }
 
-/// Adds a member, within the plan's limit.
-pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: &NewMember, password: &Hashed) -> Result<Member> {
+/// Adds a member, within the plan's limit, and invites them.
+pub async fn create(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    new: &NewMember,
+    password: &Hashed,
+) -> Result<(Member, Invitation)> {
     let now = unit.now();
+    let draft = invite::draft(unit, scope, &new.name, &new.email).await?;
     let (first_name, last_name) = split(&new.name);
     let joining =
         store::Joining { first_name, last_name, email: &new.email, role: new.role, password: password.reveal() };
     let id = store::insert(&mut unit.tx, scope, &joining, now).await.map_err(taken_or)?;
+    let invitation = invite::give(unit, scope, id, draft).await?;
     meter::take_team_member(unit, scope).await?;
-    get(&mut unit.tx, scope, id).await
+    Ok((get(&mut unit.tx, scope, id).await?, invitation))
 }
 
 pub async fn get(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Member> {
@@ -195,6 +206,9 @@ pub async fn update(
     let written = store::update(&mut unit.tx, scope, &row, password.map(Hashed::reveal)).await.map_err(taken_or)?;
     if !written {
         return Err(Error::last_admin());
+    }
+    if invite::is_void_after(&before, &row, password.is_some()) {
+        store::void_links(&mut unit.tx, scope, id).await?;
     }
     store::appoint_primary(&mut unit.tx, scope).await?;
     Ok(row.member())

@@ -117,7 +117,7 @@ fn is_common(password: &str) -> bool {
 fn pieces(text: &str) -> Option<&str> {
     let ends = text.char_indices().map(|(at, _)| at).skip(1);
     ends.map(|end| &text[..end])
-        .find(|piece| text.len() % piece.len() == 0 && text == piece.repeat(text.len() / piece.len()))
+        .find(|piece| text.len().is_multiple_of(piece.len()) && text == piece.repeat(text.len() / piece.len()))
 }
 
 /// `12345678`, `hgfedcba`: every character is the one after, or before, the last.

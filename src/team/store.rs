@@ -1,4 +1,4 @@
-//! All SQL of `team_member`.
+//! All SQL of `team_member` and `team_link`.
 
 use super::{Member, NewAdmin, Role, Status};
 use crate::auth::WorkspaceScope;
@@ -165,4 +165,97 @@ pub async fn appoint_primary(tx: &mut Tx, scope: WorkspaceScope) -> Result<()> {
 
 pub async fn delete_all(tx: &mut Tx, scope: WorkspaceScope) -> Result<()> {
     tx.exec("DELETE FROM team_member WHERE workspace_id = $1", args![scope]).await.map(|_| ())
+}
+
+/// A link to be, for a member.
+pub struct NewLink<'a> {
+    pub member: i64,
+    pub purpose: &'static str,
+    pub hash: &'a [u8; 32],
+    pub expires_at: Instant,
+}
+
+pub async fn insert_link(tx: &mut Tx, scope: WorkspaceScope, link: &NewLink<'_>, now: Instant) -> Result<()> {
+    let NewLink { member, purpose, hash, expires_at } = link;
+    tx.exec(
+        "INSERT INTO team_link (workspace_id, member_id, purpose, hash, expires_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        args![scope, member, purpose, hash, expires_at, now],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Whatever links a member has, none opens any more.
+pub async fn void_links(tx: &mut Tx, scope: WorkspaceScope, member: i64) -> Result<()> {
+    tx.exec("DELETE FROM team_link WHERE workspace_id = $1 AND member_id = $2", args![scope, member]).await.map(|_| ())
+}
+
+/// The holder of an open link.
+pub struct LinkRow {
+    pub workspace_id: i64,
+    pub member_id: i64,
+    pub first_name: String,
+    pub last_name: String,
+    pub email: Email,
+}
+from_row!(LinkRow { workspace_id, member_id, first_name, last_name, email });
+
+/// Who holds an open link, if they may come in: they, their workspace and its partner are active.
+pub async fn all_workspaces_open_link(
+    read: impl Read,
+    purpose: &str,
+    hash: &[u8; 32],
+    now: Instant,
+) -> Result<Option<LinkRow>> {
+    read.opt(
+        "SELECT team_link.workspace_id, team_link.member_id, team_member.first_name, team_member.last_name,
+                team_member.email
+         FROM team_link
+         JOIN team_member ON team_member.workspace_id = team_link.workspace_id AND team_member.id = team_link.member_id
+         JOIN workspace ON workspace.id = team_link.workspace_id
+         JOIN partner ON partner.id = workspace.partner_id
+         WHERE team_link.hash = $1 AND team_link.purpose = $2 AND team_link.used_at IS NULL
+           AND team_link.expires_at > $3
+           AND team_member.status = 'active' AND workspace.status = 'active' AND partner.status = 'active'",
+        args![hash, purpose, now],
+    )
+    .await
+}
+
+/// Holds an active member's row to the end of the transaction; false if they are not there, or not so, any more.
+pub async fn lock_as(tx: &mut Tx, scope: WorkspaceScope, id: i64, email: &Email) -> Result<bool> {
+    let sql = format!(
+        "SELECT id FROM team_member WHERE workspace_id = $1 AND id = $2 AND email_key = $3 AND status = 'active' {}",
+        tx.for_update()
+    );
+    Ok(tx.opt::<i64>(&sql, args![scope, id, email.key()]).await?.is_some())
+}
+
+/// Uses an open link up; true for one caller, ever.
+pub async fn use_link(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    member: i64,
+    purpose: &str,
+    hash: &[u8; 32],
+    now: Instant,
+) -> Result<bool> {
+    let used = tx
+        .exec(
+            "UPDATE team_link SET used_at = $5 WHERE workspace_id = $1 AND member_id = $2 AND purpose = $3
+               AND hash = $4 AND used_at IS NULL AND expires_at > $5",
+            args![scope, member, purpose, hash, now],
+        )
+        .await?;
+    Ok(used == 1)
+}
+
+pub async fn set_password(tx: &mut Tx, scope: WorkspaceScope, id: i64, password: &str, now: Instant) -> Result<()> {
+    tx.exec(
+        "UPDATE team_member SET password = $3, updated_at = $4 WHERE workspace_id = $1 AND id = $2",
+        args![scope, id, password, now],
+    )
+    .await
+    .map(|_| ())
 }

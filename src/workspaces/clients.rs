@@ -22,6 +22,8 @@ pub struct NewClient {
     pub admin: NewAdmin,
     pub timezone: Timezone,
     pub country: Option<Country>,
+    /// The first admin is not asked to choose a password.
+    pub skip_invite: bool,
 }
 
 impl Input for NewClient {
@@ -30,7 +32,7 @@ impl Input for NewClient {
         let plan = fields.at("plan").required().text(64);
         let timezone = fields.at("timezone").timezone();
         let country = fields.at("country_id").country();
-        fields.at("skip_invite").boolean();
+        let skip_invite = fields.at("skip_invite").boolean().unwrap_or(false);
         let admin = match fields.at("admin").object() {
             Some(admin) => read_admin(&admin, country),
             None => {
@@ -43,7 +45,7 @@ impl Input for NewClient {
             }
         };
         let timezone = timezone.unwrap_or_else(Timezone::utc);
-        Some(Self { company_name: company_name?, plan: plan?, admin: admin?, timezone, country })
+        Some(Self { company_name: company_name?, plan: plan?, admin: admin?, timezone, country, skip_invite })
     }
 }
 
@@ -150,6 +152,17 @@ pub struct PrimaryUser {
     #[schema(example = "sara@almadar.sa")]
     pub email: String,
     pub phone: Option<Phone>,
+}
+
+/// A client just provisioned.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProvisionedClient {
+    #[serde(flatten)]
+    pub client: Client,
+    /// Where the first admin chooses a password, if no mail carries it there. Shown once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://dashboard.skylightchat.com/invite?token=inv_…")]
+    pub invitation_url: Option<String>,
 }
 
 /// Live counters of the running billing period.

@@ -25,6 +25,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("contact", "id"),
     ("event", "id"),
     ("event_head", "workspace_id"),
+    ("mail", "id"),
+    ("team_link", "id"),
     ("team_member", "id"),
     ("meter_month", "month"),
     ("meter", "workspace_id"),

@@ -105,6 +105,15 @@ pub async fn partner_of(tx: &mut Tx, scope: WorkspaceScope) -> Result<(i64, Stri
     tx.one("SELECT partner_id, company_name FROM workspace WHERE id = $1", args![scope]).await
 }
 
+pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Option<(String, String, Option<String>)>> {
+    read.opt(
+        "SELECT workspace.company_name, partner.company_name, partner.primary_color
+         FROM workspace JOIN partner ON partner.id = workspace.partner_id WHERE workspace.id = $1",
+        args![scope],
+    )
+    .await
+}
+
 /// What is said of a workspace's profile; what is not said stays.
 #[derive(Default)]
 pub struct Details<'a> {

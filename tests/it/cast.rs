@@ -52,7 +52,10 @@ impl<'a> Owner<'a> {
             };
             path.push(thing);
         }
-        path.join("/")
+        match route.operation {
+            "invitation_page" => format!("/invite?token={}", self.invitation().await),
+            _ => path.join("/"),
+        }
     }
 
     /// Makes three rows for a list, where its path or [`Owner::new`] has not made them.
@@ -89,6 +92,13 @@ impl<'a> Owner<'a> {
         self.workspace.post("/api/v1/team", body).await.expect(201)["data"].clone()
     }
 
+    /// The token of an invitation that nobody has opened.
+    async fn invitation(&self) -> String {
+        let path = format!("/api/v1/team/{}/invite", self.member().await["id"]);
+        let issued = self.workspace.post(&path, json!({})).await.expect(201);
+        issued["data"]["invitation_url"].as_str().unwrap().split_once("token=").unwrap().1.to_owned()
+    }
+
     async fn send(&self, contact: &Value) {
         let message = json!({"contact_id": contact, "content": "Your table is booked."});
         self.workspace.post("/api/v1/messages/send", message).await.expect(201);
@@ -110,6 +120,7 @@ impl<'a> Owner<'a> {
             "whatsapp" => self.hook(self.whatsapp()).await,
             "telegram" => self.hook(self.telegram()).await,
             "docs" => "boot.js".to_owned(),
+            "static" => "page.css".to_owned(),
             other => panic!("what does a path name after /{other}/? Teach it to `Owner::thing` in tests/it/cast.rs"),
         }
     }
@@ -145,6 +156,9 @@ impl<'a> Owner<'a> {
         }
         if body.get("phone").is_some() {
             body["phone"] = phone().into();
+        }
+        if route.operation == "accept_invitation" {
+            body["token"] = self.invitation().await.into();
         }
         if route.tag == "Team" && body.get("email").is_some() {
             body["email"] = format!("member-{}@clients.example", count()).into();
