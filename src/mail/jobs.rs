@@ -21,7 +21,8 @@ pub struct SendMail;
 pub struct Outbox {
     scope: WorkspaceScope,
     key: Arc<DataKey>,
-    exchange: Arc<Exchange>,
+    /// None since the operator has taken the server out of the settings.
+    exchange: Option<Arc<Exchange>>,
 }
 
 /// Waits between attempts: two days in all. A greylisting server wants minutes, a broken one gets its weekend.
@@ -37,7 +38,7 @@ const SCHEDULE: [Duration; 8] = [
 ];
 /// What a mail says is out of date by then, wherever the time went.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// A sleeping lane looks again: the workspace may be active again, the operator may have named a server.
+/// A suspended workspace's lane looks again; normally its reactivation wakes it.
 const SLEEP: Duration = Duration::from_secs(30);
 
 impl SendMail {
@@ -55,15 +56,13 @@ impl Kind for SendMail {
     async fn open(&self, app: &App, lane: &Lane) -> Result<Opened<Outbox>> {
         let Some(workspace) = lane.workspace_id else { return Ok(Opened::Gone) };
         let scope = WorkspaceScope::of_background_work(workspace);
-        let later = || Ok(Opened::Later(app.now().after(SLEEP)));
         match workspaces::activity(app, workspace).await? {
             Activity::Gone => return Ok(Opened::Gone),
-            Activity::Suspended => return later(),
+            Activity::Suspended => return Ok(Opened::Later(app.now().after(SLEEP))),
             Activity::Active => {}
         }
-        let Some(exchange) = Exchange::of(app) else { return later() };
         let key = workspaces::data_key(app, scope).await?;
-        Ok(Opened::Ready(Outbox { scope, key, exchange }))
+        Ok(Opened::Ready(Outbox { scope, key, exchange: Exchange::of(app) }))
     }
 
     async fn load(&self, app: &App, outbox: &Outbox, jobs: &[Job]) -> Result<Vec<Option<Sealed>>> {
@@ -77,8 +76,11 @@ impl Kind for SendMail {
         if sealed.0.created_at.after(KEPT) < app.now() {
             return Outcome::Refused("it was not sent within a week".to_owned());
         }
+        let Some(exchange) = &outbox.exchange else {
+            return Outcome::Deferred("no mail server is configured".to_owned());
+        };
         match sealed.opened(outbox) {
-            Ok(letter) => outbox.exchange.send(app, &letter).await,
+            Ok(letter) => exchange.send(app, &letter).await,
             // A key that does not open it today will not open it tomorrow.
             Err(error) => Outcome::Refused(error.to_string()),
         }

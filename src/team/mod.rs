@@ -29,6 +29,7 @@ use utoipa::ToSchema;
 /// What a member may do: an admin everything, an agent talks to customers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = TeamRole)]
 pub enum Role {
     Admin,
     Agent,
@@ -48,7 +49,7 @@ impl Role {
 /// Whether a member may come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[schema(as = MemberStatus)]
+#[schema(as = TeamStatus)]
 pub enum Status {
     Active,
     Inactive,
@@ -86,6 +87,7 @@ stored_as_word!(Status);
 
 /// A member of a workspace's team. Passwords never leave.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = TeamMember)]
 pub struct Member {
     #[schema(example = 44)]
     pub id: i64,

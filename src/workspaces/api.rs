@@ -112,6 +112,7 @@ pub struct NewClientBody {
     pub admin: AdminBody,
     pub timezone: Option<Timezone>,
     pub country_id: Option<i64>,
+    /// The first admin is not invited to choose a password.
     pub skip_invite: Option<bool>,
 }
 

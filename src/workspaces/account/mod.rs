@@ -90,6 +90,7 @@ pub struct SubscriptionLimits {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SubscriptionLimit)]
 pub struct Limit {
     /// -1 is unlimited.
     #[schema(example = 10000)]
