@@ -23,4 +23,5 @@ migrations![
     "0010_webhooks",
     "0011_contact_lists",
     "0012_people",
+    "0014_groups",
 ];

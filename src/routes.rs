@@ -15,6 +15,8 @@ pub fn all() -> Vec<Route> {
         channels::api::routes(),
         channels::api::hooks::routes(),
         contacts::api::routes(),
+        contacts::groups::api::routes(),
+        contacts::notes::api::routes(),
         conversations::api::routes(),
         webhooks::api::routes(),
         partners::api::routes(),

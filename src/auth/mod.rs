@@ -9,7 +9,7 @@ pub mod limiter;
 mod scope;
 mod store;
 
-pub use keys::{IssuedKey, KeyInfo, NewKey, issue_partner_key, issue_workspace_key, list_keys, revoke_key};
+pub use keys::{IssuedKey, KeyInfo, NewKey, issue_partner_key, issue_workspace_key, key_name, list_keys, revoke_key};
 pub use limiter::{Bucket, Decision, Limiter};
 pub use scope::{PartnerScope, WorkspaceScope};
 

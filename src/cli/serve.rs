@@ -35,6 +35,7 @@ impl Server {
             .await?
             .with(webhooks::Deliver)
             .with(webhooks::Purge)
+            .with(contacts::groups::Clear)
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)

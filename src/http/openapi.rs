@@ -45,11 +45,12 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 12] = [
+const TAGS: [&str; 13] = [
     "Partners",
     "Account",
     "Team",
     "Contacts",
+    "Lists and segments",
     "Messages",
     "Channels",
     "Webhooks",
