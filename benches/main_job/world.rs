@@ -73,7 +73,8 @@ impl World {
             let email = Email::parse(&format!("admin{number}@clients.example")).ok_or("an address")?;
             let admin = NewAdmin { first_name: "Sara".into(), last_name: "Hassan".into(), email, phone: None };
             let (company_name, plan) = (format!("Client {number}"), "business".to_owned());
-            let new = NewClient { company_name, plan, admin, timezone: Timezone::utc(), country: None };
+            let new =
+                NewClient { company_name, plan, admin, timezone: Timezone::utc(), country: None, skip_invite: true };
             let (scope, key) = manage::new_workspace(&world.app, partner.scope, &new).await?;
             let workspace = world.fill_workspace(scope, key.reveal().to_owned(), contacts / WORKSPACES).await?;
             world.workspaces.push(workspace);

@@ -89,6 +89,8 @@ impl Authenticator {
             TokenKind::Workspace => {
                 store::workspace_key(&self.app.db, &hash).await?.map(|row| Holder::Workspace(Arc::new(row.into())))
             }
+            // A link opens a page, not the API.
+            TokenKind::Invitation => None,
             TokenKind::Partner => {
                 store::partner_key(&self.app.db, &hash).await?.map(|row| Holder::Partner(Arc::new(row.into())))
             }

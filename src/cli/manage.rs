@@ -88,8 +88,14 @@ pub async fn create_workspace(
 ) -> Result<()> {
     let email = parse_email("admin-email", email)?;
     let admin = NewAdmin { first_name: "Admin".into(), last_name: name.into(), email, phone: None };
-    let new =
-        NewClient { company_name: name.into(), plan: plan.into(), admin, timezone: Timezone::utc(), country: None };
+    let new = NewClient {
+        company_name: name.into(),
+        plan: plan.into(),
+        admin,
+        timezone: Timezone::utc(),
+        country: None,
+        skip_invite: true,
+    };
     let (scope, key) = new_workspace(app, PartnerScope::named_by_operator(partner), &new).await?;
     print(&json!({"id": scope.id(), "api_key": key.reveal()}), as_json);
     Ok(())
@@ -99,7 +105,7 @@ pub async fn create_workspace(
 pub async fn new_workspace(app: &App, partner: PartnerScope, new: &NewClient) -> Result<(WorkspaceScope, Secret)> {
     let mut unit = app.begin().await?;
     partners::profile(&mut unit.tx, partner).await?;
-    let scope = workspaces::create(&mut unit, partner, new).await?;
+    let scope = workspaces::create(&mut unit, partner, new).await?.scope;
     let issued = auth::issue_workspace_key(&mut unit, scope, NewKey { name: None, allowed_domains: None }).await?;
     unit.commit().await?;
     Ok((scope, issued.key))

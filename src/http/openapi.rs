@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, made from the route table so that a route cannot exist undocumented.
 
-use super::route::{NamedSchema, Parameter, Route, Shape, Who};
+use super::route::{JSON, NamedSchema, Parameter, Route, Shape, Who};
 use crate::kernel::Error;
 use crate::kernel::page::Meta;
 use http::Method;
@@ -18,7 +18,7 @@ use utoipa::openapi::{
     ResponseBuilder, Schema, Server,
 };
 
-const JSON: &str = "application/json";
+const HTML: &str = "text/html";
 const BEARER: &str = "workspaceBearer";
 const API_KEY: &str = "workspaceKey";
 const PARTNER_KEY: &str = "partnerKey";
@@ -45,9 +45,10 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 12] = [
+const TAGS: [&str; 14] = [
     "Partners",
     "Account",
+    "Team",
     "Contacts",
     "Lists and segments",
     "Tags",
@@ -56,6 +57,7 @@ const TAGS: [&str; 12] = [
     "Webhooks",
     "Webhook events",
     "Provider hooks",
+    "Pages",
     "Operations",
     "Reference",
 ];
@@ -93,12 +95,18 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     if let Some(request) = &route.request {
         let schema = Ref::from_schema_name((request.name)());
         let content = ContentBuilder::new().schema(Some(schema)).example(route.request_example.clone());
-        let body = RequestBodyBuilder::new().content(JSON, content.build()).required(Some(Required::True));
+        let body = RequestBodyBuilder::new().content(route.takes, content.build()).required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
     operation = operation.response(route.status.to_string(), success(route));
     for (status, response) in failures(route) {
         operation = operation.response(status.to_string(), response);
+    }
+    for status in &route.pages {
+        let page = ResponseBuilder::new().description("A page that says so.");
+        let content =
+            ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(SchemaType::new(Type::String))));
+        operation = operation.response(status.to_string(), page.content(HTML, content.build()).build());
     }
     operation.securities(Some(securities(route.who))).build()
 }
@@ -151,7 +159,11 @@ fn idempotency_key() -> utoipa::openapi::path::Parameter {
 fn success(route: &Route) -> Response {
     let description = route.message.unwrap_or(if route.status == 204 { "Done; no body." } else { "Success" });
     let mut response = ResponseBuilder::new().description(description);
-    if let Some(schema) = success_schema(route) {
+    if !route.pages.is_empty() {
+        let content =
+            ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(SchemaType::new(Type::String))));
+        response = response.content(HTML, content.build());
+    } else if let Some(schema) = success_schema(route) {
         response = response.content(JSON, ContentBuilder::new().schema(Some(schema)).build());
     }
     response.build()
@@ -195,6 +207,9 @@ pub fn statuses(route: &Route) -> Vec<u16> {
         Who::Provider => vec![401, 404, 413, 431, 500, 503],
         Who::Public => vec![431, 500, 503],
     };
+    if route.guessable {
+        statuses.push(429);
+    }
     if matches!(route.who, Who::Workspace | Who::Partner) {
         if route.has_id() {
             statuses.push(404);

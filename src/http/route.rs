@@ -86,15 +86,23 @@ pub struct Route {
     pub parameters: Vec<Parameter>,
     pub request: Option<Described>,
     pub request_example: Option<serde_json::Value>,
+    /// The type of its request body.
+    pub takes: &'static str,
     pub status: u16,
     pub shape: Shape,
     pub response: Option<Described>,
     pub message: Option<&'static str>,
     /// Further problems it can answer, beside those that follow from the row itself.
     pub problems: Vec<u16>,
+    /// It answers a page, and these problems with one, too.
+    pub pages: Vec<u16>,
+    /// Somebody may guess at what it opens: misses count against the caller's address.
+    pub guessable: bool,
     handler: MethodRouter<Http>,
 }
 
+pub(super) const JSON: &str = "application/json";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 const MIB: usize = 1024 * 1024;
 
 impl Route {
@@ -118,11 +126,14 @@ impl Route {
             parameters: Vec::new(),
             request: None,
             request_example: None,
+            takes: JSON,
             status: 200,
             shape: Shape::Plain,
             response: None,
             message: None,
             problems: Vec::new(),
+            pages: Vec::new(),
+            guessable: who == Who::Provider,
             handler: on(filter, handler),
         }
     }
@@ -163,10 +174,22 @@ impl Route {
         self
     }
 
+    /// What a page's form sends.
+    pub fn takes_form<T: ToSchema>(mut self, example: serde_json::Value) -> Self {
+        self.takes = FORM;
+        self.takes::<T>(example)
+    }
+
     pub fn answers<T: ToSchema>(mut self, status: u16, shape: Shape) -> Self {
         (self.status, self.shape) = (status, shape);
         self.response = Some(Described::of::<T>());
         self
+    }
+
+    /// 200 with a sentence and no data.
+    pub fn says(mut self, message: &'static str) -> Self {
+        (self.status, self.shape) = (200, Shape::Message);
+        self.saying(message)
     }
 
     pub fn answers_nothing(mut self) -> Self {
@@ -181,6 +204,16 @@ impl Route {
 
     pub fn may_fail(mut self, statuses: &[u16]) -> Self {
         self.problems.extend_from_slice(statuses);
+        self
+    }
+
+    pub fn shows(mut self, statuses: &[u16]) -> Self {
+        self.pages.extend_from_slice(statuses);
+        self
+    }
+
+    pub fn guessable(mut self) -> Self {
+        self.guessable = true;
         self
     }
 

@@ -123,6 +123,12 @@ impl<'a> Field<'a> {
         if condition { self.required() } else { self }
     }
 
+    /// May be left out, but not be null: `The … field is required.` if it stands there without a value.
+    pub fn not_emptied(self) -> Self {
+        let present = self.present;
+        self.required_if(present)
+    }
+
     /// Text of at most `max` characters, trimmed and composed.
     pub fn text(&self, max: usize) -> Option<String> {
         let text = self.value?.as_str().or_else(|| self.wrong("must be a string"))?;
@@ -134,6 +140,12 @@ impl<'a> Field<'a> {
             return self.wrong(&format!("must not be greater than {max} characters"));
         }
         Some(cleaned)
+    }
+
+    /// Text as it was typed, neither trimmed nor composed: a password.
+    pub fn verbatim(&self) -> Option<String> {
+        let text = self.value?.as_str().or_else(|| self.wrong("must be a string"))?;
+        if text.contains('\0') { self.wrong("format is invalid") } else { Some(text.to_owned()) }
     }
 
     pub fn integer(&self) -> Option<i64> {
@@ -257,6 +269,12 @@ impl<'a> Field<'a> {
     /// Records `The <field> <what>.`
     pub fn wrong<T>(&self, what: &str) -> Option<T> {
         self.fault(&format!("The {} {what}.", self.label()));
+        None
+    }
+
+    /// Records a sentence of one's own.
+    pub fn refused<T>(&self, sentence: &str) -> Option<T> {
+        self.fault(sentence);
         None
     }
 

@@ -30,6 +30,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("contact_block", "block"),
     ("event", "id"),
     ("event_head", "workspace_id"),
+    ("mail", "id"),
+    ("team_link", "id"),
     ("team_member", "id"),
     ("meter_month", "month"),
     ("meter", "workspace_id"),

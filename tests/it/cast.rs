@@ -52,7 +52,10 @@ impl<'a> Owner<'a> {
             };
             path.push(thing);
         }
-        path.join("/")
+        match route.operation {
+            "invitation_page" => format!("/invite?token={}", self.invitation().await),
+            _ => path.join("/"),
+        }
     }
 
     /// Makes three rows for a list, where its path or [`Owner::new`] has not made them.
@@ -70,6 +73,7 @@ impl<'a> Owner<'a> {
                     let contact = path.split('/').nth(4).unwrap().parse::<i64>().unwrap();
                     self.send(&contact.into()).await;
                 }
+                "list_team" => drop(self.member().await),
                 "list_webhook_deliveries" => {
                     self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
                 }
@@ -86,6 +90,20 @@ impl<'a> Owner<'a> {
                 other => panic!("what fills {other}? Teach it to `Owner::fill` in tests/it/cast.rs"),
             }
         }
+    }
+
+    /// Somebody new in the team.
+    async fn member(&self) -> Value {
+        let email = format!("member-{}@clients.example", count());
+        let body = json!({"name": "Huda Saleh", "email": email, "role": "agent", "password": "seven palms, one well"});
+        self.workspace.post("/api/v1/team", body).await.expect(201)["data"].clone()
+    }
+
+    /// The token of an invitation that nobody has opened.
+    async fn invitation(&self) -> String {
+        let path = format!("/api/v1/team/{}/invite", self.member().await["id"]);
+        let issued = self.workspace.post(&path, json!({})).await.expect(201);
+        issued["data"]["invitation_url"].as_str().unwrap().split_once("token=").unwrap().1.to_owned()
     }
 
     async fn send(&self, contact: &Value) {
@@ -112,6 +130,7 @@ impl<'a> Owner<'a> {
             }
             "channels" => self.workspace.sandbox().await.to_string(),
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
+            "team" => id(self.member().await),
             "clients" => id(self.partner.client(&format!("client {}", count()), "pro").await.0),
             "api-keys" => {
                 let keys = path.join("/");
@@ -120,6 +139,7 @@ impl<'a> Owner<'a> {
             "whatsapp" => self.hook(self.whatsapp()).await,
             "telegram" => self.hook(self.telegram()).await,
             "docs" => "boot.js".to_owned(),
+            "static" => "page.css".to_owned(),
             other => panic!("what does a path name after /{other}/? Teach it to `Owner::thing` in tests/it/cast.rs"),
         }
     }
@@ -185,6 +205,12 @@ impl<'a> Owner<'a> {
         if body.get("phone").is_some() {
             body["phone"] = phone().into();
         }
+        if route.operation == "accept_invitation" {
+            body["token"] = self.invitation().await.into();
+        }
+        if route.tag == "Team" && body.get("email").is_some() {
+            body["email"] = format!("member-{}@clients.example", count()).into();
+        }
         if body.pointer("/admin/email").is_some() {
             body["admin"]["email"] = format!("admin-{}@clients.example", count()).into();
         }
@@ -195,6 +221,8 @@ impl<'a> Owner<'a> {
 /// Lets plans give everything, for stories that need many things.
 pub async fn unlimited(world: &World) {
     let mut tx = world.app.db.begin().await.unwrap();
-    tx.exec("UPDATE plan SET contacts = -1, channels = -1, messages_per_month = -1", args![]).await.unwrap();
+    tx.exec("UPDATE plan SET contacts = -1, channels = -1, messages_per_month = -1, team_members = -1", args![])
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }

@@ -3,6 +3,7 @@
 
 mod world;
 
+mod account;
 mod bad_input;
 mod cast;
 mod channels;
@@ -12,8 +13,10 @@ mod documented;
 mod framing;
 mod groups;
 mod idempotency;
+mod invitations;
 mod journey;
 mod limits;
+mod mail;
 mod nodes;
 mod notes;
 mod openapi;
@@ -25,4 +28,5 @@ mod routes;
 mod statements;
 mod stored;
 mod tags;
+mod team;
 mod webhooks;

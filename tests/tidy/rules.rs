@@ -8,7 +8,7 @@ pub const FLOORS: &[&[&str]] = &[
     &["kernel"],
     &["config", "app", "migrations"],
     &["events", "jobs", "auth"],
-    &["plans", "partners", "workspaces", "team"],
+    &["plans", "partners", "workspaces", "mail", "team"],
     &["contacts"],
     &["channels", "conversations"],
     &["bookings", "campaigns", "tickets", "agents", "knowledge", "media", "webchat", "voice"],
