@@ -17,6 +17,7 @@ pub fn all() -> Vec<Route> {
         contacts::api::routes(),
         conversations::api::routes(),
         webhooks::api::routes(),
+        events::api::routes(),
         partners::api::routes(),
         plans::api::routes(),
         workspaces::api::routes(),

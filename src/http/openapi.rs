@@ -2,7 +2,7 @@
 
 use super::route::{NamedSchema, Parameter, Route, Shape, Who};
 use crate::kernel::Error;
-use crate::kernel::page::Meta;
+use crate::kernel::page::{FeedMeta, Meta};
 use http::Method;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -45,7 +45,7 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 10] = [
+const TAGS: [&str; 11] = [
     "Partners",
     "Account",
     "Contacts",
@@ -53,6 +53,7 @@ const TAGS: [&str; 10] = [
     "Channels",
     "Webhooks",
     "Webhook events",
+    "Events",
     "Provider hooks",
     "Operations",
     "Reference",
@@ -118,7 +119,7 @@ fn path_parameter(name: &str) -> utoipa::openapi::path::Parameter {
 
 fn query_parameter(parameter: &Parameter) -> utoipa::openapi::path::Parameter {
     let kind = match parameter.kind {
-        "integer" => Type::Integer,
+        "integer" | "position" => Type::Integer,
         "boolean" => Type::Boolean,
         _ => Type::String,
     };
@@ -163,7 +164,7 @@ fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
         (Shape::Plain, Some(schema)) => return Some(schema),
         (Shape::Message, _) | (_, None) => envelope,
         (Shape::One | Shape::PageInside, Some(item)) => envelope.property("data", item).required("data"),
-        (Shape::All | Shape::Page, Some(item)) => {
+        (Shape::All | Shape::Page | Shape::Feed, Some(item)) => {
             envelope.property("data", ArrayBuilder::new().items(item)).required("data")
         }
     };
@@ -173,6 +174,7 @@ fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
     };
     let envelope = match route.shape {
         Shape::Page | Shape::PageInside => envelope.property("meta", Ref::from_schema_name("Meta")).required("meta"),
+        Shape::Feed => envelope.property("meta", Ref::from_schema_name("FeedMeta")).required("meta"),
         _ => envelope,
     };
     Some(envelope.into())
@@ -257,6 +259,7 @@ fn components(routes: &[Route]) -> Components {
     described.for_each(|described| (described.add_schemas)(&mut schemas));
     <Meta as ToSchema>::schemas(&mut schemas);
     schemas.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
+    schemas.push((FeedMeta::name().into_owned(), <FeedMeta as utoipa::PartialSchema>::schema()));
     schemas.push(("Problem".into(), problem_schema()));
     schemas.push(("WebhookPayload".into(), payload_schema()));
     for (name, schema) in schemas {

@@ -9,6 +9,7 @@ mod channels;
 mod contacts;
 mod docs;
 mod documented;
+mod events;
 mod framing;
 mod idempotency;
 mod journey;
