@@ -1,7 +1,7 @@
 //! Putting the server together: the app, the readers of the event log, the workers, the listener.
 
 use crate::app::App;
-use crate::auth::Limiter;
+use crate::auth::{self, Limiter};
 use crate::config::Config;
 use crate::http::{idempotency, server};
 use crate::jobs::Workers;
@@ -47,6 +47,7 @@ impl Server {
             tokio::spawn(events::run(app.clone(), vec![Arc::new(webhooks::FanOut)])),
             tokio::spawn(workers.run()),
             tokio::spawn(keep_house(app.clone())),
+            tokio::spawn(auth::keep_uses(app.clone())),
             tokio::spawn(server::serve(app.clone(), listener, pipeline)),
         ];
         Ok(Self { app, address, tasks })
@@ -59,6 +60,9 @@ impl Server {
             if let Err(panic) = task.await {
                 tracing::error!(%panic, "a task of the server panicked");
             }
+        }
+        if let Err(error) = auth::write_uses(&self.app, true).await {
+            tracing::warn!(%error, "the last uses of keys were not written");
         }
     }
 }

@@ -13,6 +13,7 @@ mod events;
 mod framing;
 mod idempotency;
 mod journey;
+mod keys;
 mod limits;
 mod nodes;
 mod openapi;

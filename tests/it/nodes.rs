@@ -72,6 +72,11 @@ async fn what_one_node_does_holds_on_the_other() {
     }
     let keys = pair.at(0, &partner).get(&format!("{client}/api-keys")).await.expect(200);
     pair.at(0, &nakheel).get(CONTACTS).await.expect(200);
+    let anew = format!("{client}/api-keys/{}/regenerate", keys["data"][0]["id"]);
+    let anew = pair.at(1, &partner).post(&anew, json!({})).await.expect(200);
+    within_a_second("the old secret is refused", async || pair.at(0, &nakheel).get(CONTACTS).await.status == 401).await;
+    let nakheel = nakheel.with_key("X-Api-Key", anew["data"]["key"].as_str().unwrap());
+    pair.at(0, &nakheel).get(CONTACTS).await.expect(200);
     pair.at(1, &partner).delete(&format!("{client}/api-keys/{}", keys["data"][0]["id"])).await.expect(204);
     within_a_second("a revoked key is refused", async || pair.at(0, &nakheel).get(CONTACTS).await.status == 401).await;
 }
