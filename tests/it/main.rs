@@ -18,6 +18,7 @@ mod limits;
 mod nodes;
 mod openapi;
 mod outages;
+mod paging;
 mod partners;
 mod process;
 mod routes;
