@@ -7,6 +7,7 @@ mod bad_input;
 mod cast;
 mod channels;
 mod contacts;
+mod conversations;
 mod docs;
 mod documented;
 mod events;
