@@ -21,5 +21,6 @@ migrations![
     "0008_channels",
     "0009_conversations",
     "0010_webhooks",
+    "0011_contact_lists",
     "0013_tickets",
 ];
