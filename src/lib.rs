@@ -7,6 +7,7 @@
 //! | 2 | [`plans`], [`partners`], [`workspaces`], [`team`] |
 //! | 3 | [`contacts`] |
 //! | 4 | [`channels`], [`conversations`] |
+//! | 5 | [`tickets`] |
 //! | readers | [`webhooks`], [`usage`] |
 //! | faces | [`http`], [`demo`], [`cli`] |
 //!
@@ -30,6 +31,7 @@ pub mod partners;
 pub mod plans;
 pub mod routes;
 pub mod team;
+pub mod tickets;
 pub mod usage;
 pub mod webhooks;
 pub mod workspaces;

@@ -5,7 +5,7 @@ use crate::http::docs::Document;
 use crate::http::gate::{self, Gate};
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
-use crate::{channels, contacts, conversations, events, partners, plans, usage, webhooks, workspaces};
+use crate::{channels, contacts, conversations, events, partners, plans, tickets, usage, webhooks, workspaces};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 
@@ -21,6 +21,7 @@ pub fn all() -> Vec<Route> {
         partners::api::routes(),
         plans::api::routes(),
         workspaces::api::routes(),
+        tickets::api::routes(),
         usage::api::routes(),
         health::routes(),
         docs::routes(),

@@ -45,12 +45,14 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 11] = [
+const TAGS: [&str; 13] = [
     "Partners",
     "Account",
     "Contacts",
     "Messages",
     "Channels",
+    "Tickets",
+    "Partner tickets",
     "Webhooks",
     "Webhook events",
     "Events",

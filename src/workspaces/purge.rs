@@ -22,6 +22,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("channel", "id"),
     ("contact_tag", "contact_id"),
     ("tag", "id"),
+    ("ticket_reply", "id"),
+    ("ticket", "id"),
     ("contact_unindexed", "contact_id"),
     ("contact", "id"),
     ("contact_block", "block"),

@@ -43,6 +43,7 @@ on_both_engines! {
         let endpoints = endpoints(&owner).await;
         let strange = foreign.workspace.contact("Eve", "+14155550000").await["id"].clone();
         let their_channel = foreign.workspace.get("/api/v1/channels").await.expect(200)["data"][0]["id"].clone();
+        let their_department = foreign.workspace.get("/api/v1/tickets/departments").await.expect(200)["data"][0]["id"].clone();
         let before = stored::rows(&world).await;
         let mut heard = Vec::new();
         for endpoint in &endpoints {
@@ -52,6 +53,7 @@ on_both_engines! {
                 match field.name() {
                     "contact_id" => values.push(strange.clone()),
                     "channel_id" => values.push(their_channel.clone()),
+                    "department_id" => values.push(their_department.clone()),
                     _ => {}
                 }
                 if field.required {

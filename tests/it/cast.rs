@@ -70,6 +70,9 @@ impl<'a> Owner<'a> {
                     let contact = path.split('/').nth(4).unwrap().parse::<i64>().unwrap();
                     self.send(&contact.into()).await;
                 }
+                "list_tickets" | "list_partner_tickets" => {
+                    self.ticket().await;
+                }
                 "list_webhook_deliveries" => {
                     self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
                 }
@@ -79,6 +82,11 @@ impl<'a> Owner<'a> {
                 other => panic!("what fills {other}? Teach it to `Owner::fill` in tests/it/cast.rs"),
             }
         }
+    }
+
+    async fn ticket(&self) -> Value {
+        let question = json!({"subject": "The invoice of March is missing", "body": "We cannot find it."});
+        self.workspace.post("/api/v1/tickets", question).await.expect(201)["data"].clone()
     }
 
     async fn send(&self, contact: &Value) {
@@ -92,6 +100,11 @@ impl<'a> Owner<'a> {
         match path.last().map_or("", String::as_str) {
             "contacts" => id(self.workspace.contact("Sarah", &phone()).await),
             "channels" => self.workspace.sandbox().await.to_string(),
+            "tickets" => id(self.ticket().await),
+            "ticket-departments" => {
+                let title = json!({"title": format!("Department {}", count())});
+                id(self.partner.post("/api/v1/partner/ticket-departments", title).await.expect(201)["data"].clone())
+            }
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
             "clients" => id(self.partner.client(&format!("client {}", count()), "pro").await.0),
             "api-keys" => {
@@ -136,6 +149,9 @@ impl<'a> Owner<'a> {
         }
         if body.get("phone").is_some() {
             body["phone"] = phone().into();
+        }
+        if body.get("title").is_some() {
+            body["title"] = format!("Title {}", count()).into();
         }
         if body.pointer("/admin/email").is_some() {
             body["admin"]["email"] = format!("admin-{}@clients.example", count()).into();

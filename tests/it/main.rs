@@ -25,4 +25,5 @@ mod process;
 mod routes;
 mod statements;
 mod stored;
+mod tickets;
 mod webhooks;
