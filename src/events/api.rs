@@ -19,8 +19,8 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-const FEED: &str = "The workspace's events in order, numbered 1, 2, 3 … without gaps. What was once read never changes, and \
-nothing appears later before it. Begin without `after`; then ask again with `after` = `meta.next_after`, at once while \
+const FEED: &str = "The workspace's events, numbered 1, 2, 3 … without gaps once their changes are committed. What was once \
+read never changes, and nothing appears later before it. Begin without `after`; then ask again with `after` = `meta.next_after`, at once while \
 `meta.has_more` is true, after a pause otherwise. An answer may hold fewer events than `limit`, or none, and still say that \
 there is more: `types` leaves numbers out. The log is kept as long as the workspace, so no `after` is too old; one that the \
 log has not reached is 422. `data` has the bytes that webhooks carry.";

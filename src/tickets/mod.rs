@@ -22,6 +22,7 @@ use crate::kernel::{Cursor, Error, Instant, Listing, Page, Result};
 use crate::{words, workspaces};
 use serde::Serialize;
 use skylight_db::{Db, Read};
+use store::Whose;
 use utoipa::ToSchema;
 
 words! {
@@ -230,11 +231,28 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter) -> Result<Lis
     Listing::of(filter.page, rows, |ticket| Cursor::id(ticket.id), total).await
 }
 
-/// The tickets of all of a partner's clients, newest first.
+/// The tickets of all of a partner's clients or of one, newest first. Who is not its client has none.
 pub async fn desk(db: &Db, partner: PartnerScope, filter: &DeskFilter) -> Result<Listing<DeskTicket>> {
-    let rows = store::all_workspaces_desk(db, partner, filter).await?;
-    let total = async { Ok(store::all_workspaces_desk_count(db, partner, filter).await?) };
-    Listing::of(filter.of.page, rows, |row| Cursor::id(row.ticket.id), total).await
+    let DeskFilter { of, client_id } = filter;
+    let whose = match client_id {
+        Some(id) => workspaces::of_partner(db, partner, *id).await.map(Whose::Client),
+        None => Ok(Whose::All(partner)),
+    };
+    let whose = match whose {
+        Err(error) if error.public().status == 404 => None,
+        other => Some(other?),
+    };
+    let rows = match whose {
+        Some(whose) => store::all_workspaces_desk(db, whose, of).await?,
+        None => Vec::new(),
+    };
+    let total = async {
+        match whose {
+            Some(whose) => Ok(store::all_workspaces_desk_count(db, whose, of).await?),
+            None => Ok(0),
+        }
+    };
+    Listing::of(of.page, rows, |row| Cursor::id(row.ticket.id), total).await
 }
 
 pub async fn ticket(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Ticket> {

@@ -2,8 +2,7 @@
 //! workspace's, and lies on its partner's desk.
 
 use super::{
-    Department, DeskDepartment, DeskFilter, DeskTicket, Filter, Ticket, TicketAuthor, TicketPriority, TicketReply,
-    TicketStatus,
+    Department, DeskDepartment, DeskTicket, Filter, Ticket, TicketAuthor, TicketPriority, TicketReply, TicketStatus,
 };
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::{Instant, Page};
@@ -94,7 +93,7 @@ pub async fn insert_reply(
 /// tickets of everybody else.
 pub async fn page(db: &Db, scope: WorkspaceScope, filter: &Filter) -> Result<Vec<Ticket>> {
     let mut args = cut(scope.value(), filter.page);
-    let conditions = conditions(filter, None, &mut args);
+    let conditions = conditions(filter, &mut args);
     let sql = format!(
         "SELECT {TICKET} FROM (
              SELECT id, partner_id, department_id, reference, subject, priority, status, last_reply_at, created_at, updated_at
@@ -107,32 +106,34 @@ pub async fn page(db: &Db, scope: WorkspaceScope, filter: &Filter) -> Result<Vec
 
 pub async fn count(db: &Db, scope: WorkspaceScope, filter: &Filter) -> Result<i64> {
     let mut args = vec![scope.value()];
-    let conditions = conditions(filter, None, &mut args);
+    let conditions = conditions(filter, &mut args);
     db.one(&format!("SELECT COUNT(*) FROM ticket WHERE workspace_id = $1{conditions}"), &args).await
 }
 
 /// Tickets of a partner's clients; not of those that are being removed.
-pub async fn all_workspaces_desk(db: &Db, partner: PartnerScope, filter: &DeskFilter) -> Result<Vec<DeskTicket>> {
-    let mut args = cut(partner.value(), filter.of.page);
-    let conditions = conditions(&filter.of, filter.client_id.as_ref(), &mut args);
+pub async fn all_workspaces_desk(db: &Db, whose: Whose, filter: &Filter) -> Result<Vec<DeskTicket>> {
+    let lead = whose.column();
+    let mut args = cut(whose.value(), filter.page);
+    let conditions = conditions(filter, &mut args);
     let sql = format!(
         "SELECT {TICKET}, t.workspace_id, t.company_name FROM (
              SELECT ticket.id, ticket.partner_id, ticket.department_id, reference, subject, priority, ticket.status,
                     last_reply_at, ticket.created_at, updated_at, workspace_id, workspace.company_name
              FROM ticket JOIN workspace ON workspace.id = ticket.workspace_id AND workspace.status <> 'deleted'
-             WHERE ticket.partner_id BETWEEN $1 AND $1 AND ticket.id < $4{conditions}
-             ORDER BY ticket.partner_id DESC, ticket.id DESC LIMIT $2 OFFSET $3) AS t
+             WHERE ticket.{lead} BETWEEN $1 AND $1 AND ticket.id < $4{conditions}
+             ORDER BY ticket.{lead} DESC, ticket.id DESC LIMIT $2 OFFSET $3) AS t
          {WITH_DEPARTMENT} ORDER BY t.id DESC"
     );
     db.all(&sql, &args).await
 }
 
-pub async fn all_workspaces_desk_count(db: &Db, partner: PartnerScope, filter: &DeskFilter) -> Result<i64> {
-    let mut args = vec![partner.value()];
-    let conditions = conditions(&filter.of, filter.client_id.as_ref(), &mut args);
+pub async fn all_workspaces_desk_count(db: &Db, whose: Whose, filter: &Filter) -> Result<i64> {
+    let lead = whose.column();
+    let mut args = vec![whose.value()];
+    let conditions = conditions(filter, &mut args);
     let sql = format!(
         "SELECT COUNT(*) FROM ticket JOIN workspace ON workspace.id = ticket.workspace_id AND workspace.status <> 'deleted'
-         WHERE ticket.partner_id = $1{conditions}"
+         WHERE ticket.{lead} = $1{conditions}"
     );
     db.one(&sql, &args).await
 }
@@ -143,7 +144,30 @@ fn cut(scope: Value<'_>, page: Page) -> Vec<Value<'_>> {
     [scope].into_iter().chain(numbers).collect()
 }
 
-fn conditions<'a>(filter: &'a Filter, client: Option<&'a i64>, args: &mut Vec<Value<'a>>) -> String {
+/// Whose tickets are shown on a desk: all clients', or one's. Each has its indexes.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose {
+    All(PartnerScope),
+    Client(WorkspaceScope),
+}
+
+impl Whose {
+    fn column(self) -> &'static str {
+        match self {
+            Self::All(_) => "partner_id",
+            Self::Client(_) => "workspace_id",
+        }
+    }
+
+    fn value(self) -> Value<'static> {
+        Value::Int(match self {
+            Self::All(partner) => partner.id(),
+            Self::Client(client) => client.id(),
+        })
+    }
+}
+
+fn conditions<'a>(filter: &'a Filter, args: &mut Vec<Value<'a>>) -> String {
     let mut sql = String::new();
     let mut bind = |column: &str, value: Option<Value<'a>>| {
         if let Some(value) = value {
@@ -153,7 +177,6 @@ fn conditions<'a>(filter: &'a Filter, client: Option<&'a i64>, args: &mut Vec<Va
     };
     bind("status", filter.status.as_ref().map(Param::value));
     bind("priority", filter.priority.as_ref().map(Param::value));
-    bind("workspace_id", client.map(Param::value));
     sql
 }
 

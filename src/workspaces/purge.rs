@@ -17,6 +17,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("early_status", "id"),
     ("message", "id"),
     ("conversation", "id"),
+    ("conversation_count", "channel"),
     ("inbound", "id"),
     ("contact_address", "contact_id"),
     ("channel", "id"),

@@ -52,6 +52,12 @@ on_both_engines! {
         ] {
             assert_eq!(names(query).await, expected, "{query}");
         }
+        // Conversations go with their contacts, and are counted as they come and go.
+        nakheel.delete(&format!("/api/v1/contacts/{sara}")).await.expect(204);
+        assert_eq!(names("").await, ["Layla", "Omar"]);
+        assert_eq!(names("channel=whatsapp").await, ["Layla"]);
+        let differences = skylight::usage::recount(&world.app.db).await.unwrap();
+        assert!(differences.is_empty(), "{differences:?}");
     }
 
     async fn messages_are_read_up_to_what_was_seen(world: World) {
