@@ -5,7 +5,7 @@ use crate::auth::WorkspaceScope;
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::page::FeedMeta;
 use crate::kernel::{Error, Instant, Result};
-use skylight_db::Read;
+use skylight_db::Db;
 use std::collections::BTreeSet;
 
 /// The kind of the event that a webhook's test sends. It stands in the log, but nobody can subscribe to it.
@@ -63,14 +63,14 @@ skylight_db::from_row!(Numbered { seq, kind, created_at, data });
 
 /// The events after a number. Numbers are given in one transaction at a time, which moves the head with them: what is
 /// read up to a head is complete, and stays as it is.
-pub async fn feed(read: impl Read + Copy, scope: WorkspaceScope, query: &FeedQuery) -> Result<Feed> {
+pub async fn feed(db: &Db, scope: WorkspaceScope, query: &FeedQuery) -> Result<Feed> {
     let FeedQuery { after, limit, types } = query;
-    let head = store::head(read, scope).await?;
+    let head = store::head(db, scope).await?;
     if *after > head {
         return Err(Error::field("after", "The after must not be greater than the number of the last event."));
     }
     let through = head.min(after.saturating_add(WINDOW));
-    let found = store::numbered(read, scope, *after, through, types.as_deref(), *limit).await?;
+    let found = store::numbered(db.long(), scope, *after, through, types.as_deref(), *limit).await?;
     let is_full = i64::try_from(found.len()).is_ok_and(|count| count == *limit);
     let next_after = found.last().filter(|_| is_full).map_or(through, |last| last.seq);
     let meta = FeedMeta { next_after, has_more: next_after < head };

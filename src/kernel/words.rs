@@ -2,7 +2,7 @@
 
 /// Makes an enumeration with `WORDS` for reading and `as_str` for writing, bound and read by its word.
 ///
-/// ```ignore
+/// ```text
 /// words! {
 ///     /// How urgent it is.
 ///     pub enum Urgency { Low = "low", High = "high" }

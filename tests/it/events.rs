@@ -78,7 +78,7 @@ on_both_engines! {
             });
         }
         // Three readers with pages of different sizes, while it grows.
-        let read = |limit| follow(nakheel.clone(), limit, WRITERS * EACH);
+        let read = |limit| follow(|_| nakheel.clone(), limit, WRITERS * EACH);
         let (one, seven, all) = tokio::join!(read(1), read(7), read(1000));
         while let Some(done) = writers.join_next().await {
             done.unwrap();
@@ -116,13 +116,14 @@ on_both_engines! {
     }
 }
 
-/// Reads on until so many events were seen, as the documentation says.
-async fn follow(who: Actor, limit: usize, count: usize) -> Vec<Value> {
+/// Reads on until so many events were seen, as the documentation says; each time by somebody else, perhaps.
+pub async fn follow(who: impl Fn(usize) -> Actor, limit: usize, count: usize) -> Vec<Value> {
     let mut log: Vec<Value> = Vec::new();
-    let mut after = 0;
+    let (mut after, mut turn) = (0, 0);
     until("the log is read", async || {
         loop {
-            let page = who.get(&format!("{EVENTS}?after={after}&limit={limit}")).await.expect(200);
+            turn += 1;
+            let page = who(turn).get(&format!("{EVENTS}?after={after}&limit={limit}")).await.expect(200);
             log.extend(page["data"].as_array().unwrap().iter().cloned());
             after = page["meta"]["next_after"].as_i64().unwrap();
             if page["meta"]["has_more"] == false {

@@ -128,6 +128,34 @@ async fn two_nodes_do_every_piece_of_work_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_event_log_is_one_at_every_node() {
+    const EACH: usize = 60;
+    let pair = Pair::start(&[]).await;
+    let partner = pair.partner().await;
+    let (_, nakheel) = partner.client("Nakheel", "business").await;
+    let mut writers = JoinSet::new();
+    for writer in 0..4 {
+        let who = pair.at(writer, &nakheel);
+        writers.spawn(async move {
+            for n in 0..EACH {
+                who.contact(&format!("{writer} {n}"), &format!("+9665{writer}{n:07}")).await;
+            }
+        });
+    }
+    // One reader stays at a node, the other asks whichever comes next.
+    let (there, anywhere) = tokio::join!(
+        crate::events::follow(|_| pair.at(1, &nakheel), 50, 4 * EACH),
+        crate::events::follow(|turn| pair.at(turn, &nakheel), 7, 4 * EACH),
+    );
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    let numbers: Vec<_> = there.iter().map(|item| item["seq"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=4 * EACH as u64).collect::<Vec<_>>());
+    assert_eq!(there, anywhere);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_a_node_dies_the_other_takes_its_work_over() {
     let mut pair = Pair::start(&[]).await;
     let partner = pair.partner().await;
