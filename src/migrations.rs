@@ -23,4 +23,5 @@ migrations![
     "0010_webhooks",
     "0011_contact_lists",
     "0013_tickets",
+    "0014_groups",
 ];

@@ -13,8 +13,8 @@ mod uses;
 
 pub use domains::{DomainRule, Domains};
 pub use keys::{
-    IssuedKey, KeyChange, KeyInfo, NewKey, change_key, issue_partner_key, issue_workspace_key, key_info, list_keys,
-    regenerate_key, revoke_key,
+    IssuedKey, KeyChange, KeyInfo, NewKey, change_key, issue_partner_key, issue_workspace_key, key_info, key_name,
+    list_keys, regenerate_key, revoke_key,
 };
 pub use limiter::{Bucket, Decision, Limiter};
 pub use scope::{PartnerScope, WorkspaceScope};

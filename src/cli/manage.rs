@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::auth::{self, DomainRule, Domains, NewKey, PartnerScope, WorkspaceScope};
 use crate::config::Config;
+use crate::contacts;
 use crate::kernel::{Email, Error, Result, Secret, Timezone};
 use crate::partners::{self, PartnerPlan};
 use crate::team::NewAdmin;
@@ -172,7 +173,8 @@ pub fn restore(config: &Config, file: &Path) -> Result<()> {
 }
 
 pub async fn check(app: &App) -> Result<()> {
-    let differences = usage::recount(&app.db).await?;
+    let mut differences = usage::recount(&app.db).await?;
+    differences.extend(contacts::groups::recount(&app.db).await?);
     if differences.is_empty() {
         println!("Every counter agrees with the rows.");
         return Ok(());

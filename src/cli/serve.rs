@@ -35,6 +35,8 @@ impl Server {
             .await?
             .with(webhooks::Deliver)
             .with(webhooks::Purge)
+            .with(contacts::groups::Clear)
+            .with(contacts::tags::Clear)
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(workspaces::PlanChange)

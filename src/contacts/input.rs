@@ -6,8 +6,8 @@ use crate::kernel::{Email, Fields, Input, Instant, Page, Phone, text};
 use utoipa::ToSchema;
 
 const LONGEST_NAME: usize = 255;
-const LONGEST_TAG: usize = 100;
-const MOST_TAGS: usize = 50;
+pub(super) const LONGEST_TAG: usize = 100;
+pub(super) const MOST_TAGS: usize = 50;
 
 /// A contact to be.
 #[derive(Clone, Debug, ToSchema)]
@@ -77,7 +77,7 @@ impl Input for PhoneOfType {
 }
 
 /// A change of some fields of a contact. Read against that contact, because not every field of every contact may go.
-#[derive(Clone, Debug, ToSchema)]
+#[derive(Clone, Debug, Default, ToSchema)]
 pub struct ContactChange {
     #[schema(max_length = 255)]
     name: Option<String>,
@@ -94,6 +94,10 @@ pub struct ContactChange {
 }
 
 impl ContactChange {
+    pub(super) fn of_tags(tags: Vec<String>) -> Self {
+        Self { tags: Some(tags), ..Self::default() }
+    }
+
     pub fn read(fields: &mut Fields<'_>, contact: &Contact) -> Option<Self> {
         let name = not_emptied(fields.at("name")).text(LONGEST_NAME);
         let channel_type = fields.at("type");

@@ -45,10 +45,12 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 13] = [
+const TAGS: [&str; 15] = [
     "Partners",
     "Account",
     "Contacts",
+    "Lists and segments",
+    "Tags",
     "Messages",
     "Channels",
     "Tickets",

@@ -226,21 +226,34 @@ impl<'a> Field<'a> {
 
     /// Distinct texts, in order.
     pub fn texts(&self, max_items: usize, max: usize) -> Option<Vec<String>> {
-        let items = self.value?.as_array().or_else(|| self.wrong("must be an array"))?;
-        if items.len() > max_items {
-            return self.wrong(&format!("must not have more than {max_items} items"));
-        }
-        let mut texts: Vec<String> = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            let path = format!("{}.{index}", self.path);
-            let field = Field { path, value: Some(item), present: true, source: self.source, shared: self.shared };
-            if let Some(text) = field.required().text(max)
-                && !texts.contains(&text)
-            {
+        let mut texts: Vec<String> = Vec::new();
+        for text in self.items(max_items)?.filter_map(|item| item.required().text(max)) {
+            if !texts.contains(&text) {
                 texts.push(text);
             }
         }
         Some(texts)
+    }
+
+    /// Ids of ours, each at its place; whether they exist is for the verb to say.
+    pub fn ids(&self, max_items: usize) -> Option<Vec<i64>> {
+        Some(self.items(max_items)?.filter_map(|item| item.required().id()).collect())
+    }
+
+    /// The items of an array, each a field under its place: `tags.2`.
+    fn items(&self, max_items: usize) -> Option<impl Iterator<Item = Field<'a>>> {
+        let items = self.value?.as_array().or_else(|| self.wrong("must be an array"))?;
+        if items.len() > max_items {
+            return self.wrong(&format!("must not have more than {max_items} items"));
+        }
+        let field = |(index, item)| Field {
+            path: format!("{}.{index}", self.path),
+            value: Some(item),
+            present: true,
+            source: self.source,
+            shared: self.shared,
+        };
+        Some(items.iter().enumerate().map(field))
     }
 
     /// The fields of a nested object.

@@ -42,6 +42,7 @@ on_both_engines! {
         let (owner, foreign) = (Owner::new(&world, "nakheel").await, Owner::new(&world, "sahara").await);
         let endpoints = endpoints(&owner).await;
         let strange = foreign.workspace.contact("Eve", "+14155550000").await["id"].clone();
+        let [their_list, their_segment] = [foreign.group("list").await, foreign.group("segment").await];
         let their_channel = foreign.workspace.get("/api/v1/channels").await.expect(200)["data"][0]["id"].clone();
         let their_department = foreign.workspace.get("/api/v1/tickets/departments").await.expect(200)["data"][0]["id"].clone();
         let before = stored::rows(&world).await;
@@ -52,8 +53,11 @@ on_both_engines! {
                 // What is somebody else's and what is not there are told alike.
                 match field.name() {
                     "contact_id" => values.push(strange.clone()),
+                    "contact_ids" => values.push(json!([strange])),
                     "channel_id" => values.push(their_channel.clone()),
                     "department_id" => values.push(their_department.clone()),
+                    "list_id" => values.push(their_list.clone()),
+                    "segment_id" => values.push(their_segment.clone()),
                     _ => {}
                 }
                 if field.required {
@@ -352,7 +356,12 @@ fn wrong_values(field: &Field) -> Vec<Value> {
     let mut values = of("kinds", &field.kind);
     assert!(!values.is_empty(), "no wrong values for a {}", field.kind);
     values.extend(of("fields", field.name()));
-    let long = "x".repeat(20_000);
+    // Numbers that are words of this field, and arrays of what could be ids, are not wrong.
+    let is_word = |value: &Value| field.schema["enum"].as_array().is_some_and(|words| words.contains(value));
+    let could_be_ids = |value: &Value| field.schema["items"]["type"] == "integer" && *value == json!([5]);
+    values.retain(|value| !is_word(value) && !could_be_ids(value));
+    let longest = field.schema["maxLength"].as_u64().unwrap_or_default();
+    let long = "x".repeat(usize::try_from(longest).unwrap().max(19_999) + 1);
     match field.kind.as_str() {
         "string" => values.push(json!(long)),
         "array" => {

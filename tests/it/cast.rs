@@ -76,6 +76,13 @@ impl<'a> Owner<'a> {
                 "list_webhook_deliveries" => {
                     self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
                 }
+                "list_list_members" | "list_segment_members" => {
+                    let contact = self.workspace.contact("Sarah", &phone()).await;
+                    self.workspace.post(path, json!({"contact_ids": [contact["id"]]})).await.expect(200);
+                }
+                "list_contact_notes" => {
+                    self.workspace.post(path, json!({"content": "Called today."})).await.expect(201);
+                }
                 "list_clients" | "get_partner_usage" => {
                     self.partner.client(&format!("client {}", count()), "pro").await;
                 }
@@ -99,6 +106,18 @@ impl<'a> Owner<'a> {
         let id = |made: Value| made["id"].to_string();
         match path.last().map_or("", String::as_str) {
             "contacts" => id(self.workspace.contact("Sarah", &phone()).await),
+            kind @ ("lists" | "segments") => self.group_in(path, kind.trim_end_matches('s')).await,
+            "tags" => {
+                let all = if path.len() > 4 { path.join("/") } else { "/api/v1/tags".to_owned() };
+                let title = format!("tag {}", count());
+                self.workspace.post(&all, json!({"title": title})).await;
+                let tags = self.workspace.get("/api/v1/tags").await.expect(200)["data"].clone();
+                id(tags.as_array().unwrap().iter().find(|tag| tag["title"] == title.as_str()).unwrap().clone())
+            }
+            "notes" => {
+                id(self.workspace.post(&path.join("/"), json!({"content": "Called."})).await.expect(201)["data"]
+                    .clone())
+            }
             "channels" => self.workspace.sandbox().await.to_string(),
             "tickets" => id(self.ticket().await),
             "ticket-departments" => {
@@ -116,6 +135,21 @@ impl<'a> Owner<'a> {
             "docs" => "boot.js".to_owned(),
             other => panic!("what does a path name after /{other}/? Teach it to `Owner::thing` in tests/it/cast.rs"),
         }
+    }
+
+    /// A list or segment of this owner; its id.
+    pub async fn group(&self, kind: &str) -> Value {
+        let body = json!({"name": format!("Group {}", count())});
+        self.workspace.post(&format!("/api/v1/contacts/{kind}s"), body).await.expect(201)["data"]["id"].clone()
+    }
+
+    /// Behind a contact, one that the contact is in.
+    async fn group_in(&self, path: &[String], kind: &str) -> String {
+        let group = self.group(kind).await;
+        if path[path.len() - 2] != "contacts" {
+            self.workspace.post(&path.join("/"), json!({format!("{kind}_id"): group})).await.expect(200);
+        }
+        group.to_string()
     }
 
     /// Connects a channel and answers the unguessable part of its inbound address.
@@ -146,6 +180,20 @@ impl<'a> Owner<'a> {
         }
         if body.get("contact_id").is_some() {
             body["contact_id"] = self.workspace.contact("Omar", &phone()).await["id"].clone();
+        }
+        if body.get("contact_ids").is_some() {
+            body["contact_ids"] = json!([self.workspace.contact("Omar", &phone()).await["id"]]);
+        }
+        for kind in ["list", "segment"] {
+            if body.get(format!("{kind}_id")).is_some() {
+                body[format!("{kind}_id")] = self.group(kind).await;
+            }
+        }
+        if body.get("name").is_some() && route.tag == "Lists and segments" {
+            body["name"] = format!("Named {}", count()).into();
+        }
+        if body.get("title").is_some() && route.tag == "Tags" {
+            body["title"] = format!("title {}", count()).into();
         }
         if body.get("phone").is_some() {
             body["phone"] = phone().into();

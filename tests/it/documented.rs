@@ -18,6 +18,8 @@ pub struct Field {
     /// `string`, `integer`, `boolean`, `array` or `object`.
     pub kind: String,
     pub required: bool,
+    /// What its schema says beyond that.
+    pub schema: Value,
 }
 
 impl Field {
@@ -129,7 +131,8 @@ fn collect(schema: &Value, example: &Value, prefix: &str, parent_required: bool,
         let kind = kind(described).unwrap_or_else(|| kind_of(&example[name]));
         let required = parent_required && required.map_or(properties.is_none(), |all| all.iter().any(|n| n == name));
         let path = format!("{prefix}{name}");
-        fields.push(Field { path: path.clone(), kind: kind.to_owned(), required });
+        let schema = described.clone();
+        fields.push(Field { path: path.clone(), kind: kind.to_owned(), required, schema });
         if kind == "object" {
             collect(described, &example[name], &format!("{path}."), required || properties.is_none(), fields);
         }
