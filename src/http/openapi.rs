@@ -2,7 +2,7 @@
 
 use super::route::{JSON, NamedSchema, Parameter, Route, Shape, Who};
 use crate::kernel::Error;
-use crate::kernel::page::Meta;
+use crate::kernel::page::{FeedMeta, Meta};
 use http::Method;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -45,7 +45,7 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 14] = [
+const TAGS: [&str; 17] = [
     "Partners",
     "Account",
     "Team",
@@ -54,8 +54,11 @@ const TAGS: [&str; 14] = [
     "Tags",
     "Messages",
     "Channels",
+    "Tickets",
+    "Partner tickets",
     "Webhooks",
     "Webhook events",
+    "Events",
     "Provider hooks",
     "Pages",
     "Operations",
@@ -128,7 +131,7 @@ fn path_parameter(name: &str) -> utoipa::openapi::path::Parameter {
 
 fn query_parameter(parameter: &Parameter) -> utoipa::openapi::path::Parameter {
     let kind = match parameter.kind {
-        "integer" => Type::Integer,
+        "integer" | "position" => Type::Integer,
         "boolean" => Type::Boolean,
         _ => Type::String,
     };
@@ -177,7 +180,7 @@ fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
         (Shape::Plain, Some(schema)) => return Some(schema),
         (Shape::Message, _) | (_, None) => envelope,
         (Shape::One | Shape::PageInside, Some(item)) => envelope.property("data", item).required("data"),
-        (Shape::All | Shape::Page, Some(item)) => {
+        (Shape::All | Shape::Page | Shape::Feed, Some(item)) => {
             envelope.property("data", ArrayBuilder::new().items(item)).required("data")
         }
     };
@@ -187,6 +190,7 @@ fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
     };
     let envelope = match route.shape {
         Shape::Page | Shape::PageInside => envelope.property("meta", Ref::from_schema_name("Meta")).required("meta"),
+        Shape::Feed => envelope.property("meta", Ref::from_schema_name("FeedMeta")).required("meta"),
         _ => envelope,
     };
     Some(envelope.into())
@@ -274,6 +278,7 @@ fn components(routes: &[Route]) -> Components {
     described.for_each(|described| (described.add_schemas)(&mut schemas));
     <Meta as ToSchema>::schemas(&mut schemas);
     schemas.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
+    schemas.push((FeedMeta::name().into_owned(), <FeedMeta as utoipa::PartialSchema>::schema()));
     schemas.push(("Problem".into(), problem_schema()));
     schemas.push(("WebhookPayload".into(), payload_schema()));
     for (name, schema) in schemas {
