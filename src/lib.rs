@@ -3,7 +3,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | ground | [`kernel`] values, [`config`], [`app`] what a verb may use, [`migrations`] |
-//! | 1 | [`events`] the log, [`jobs`] durable queue, [`auth`] credentials to callers |
+//! | 1 | [`events`] the log, [`audit`] who did what, [`jobs`] durable queue, [`auth`] credentials to callers |
 //! | 2 | [`plans`], [`partners`], [`workspaces`], [`mail`], [`team`] |
 //! | 3 | [`contacts`] |
 //! | 4 | [`channels`], [`conversations`] |
@@ -15,6 +15,7 @@
 //! `store.rs`, routes in its `api.rs`, background work in its `jobs.rs`. `tests/tidy.rs` keeps this.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod channels;
 pub mod cli;

@@ -5,7 +5,9 @@ use crate::http::docs::Document;
 use crate::http::gate::{self, Gate};
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
-use crate::{channels, contacts, conversations, events, partners, plans, team, tickets, usage, webhooks, workspaces};
+use crate::{
+    audit, channels, contacts, conversations, events, partners, plans, team, tickets, usage, webhooks, workspaces,
+};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 
@@ -21,6 +23,7 @@ pub fn all() -> Vec<Route> {
         conversations::api::routes(),
         webhooks::api::routes(),
         events::api::routes(),
+        audit::api::routes(),
         partners::api::routes(),
         plans::api::routes(),
         workspaces::account::api::routes(),

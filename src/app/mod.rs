@@ -2,9 +2,11 @@
 //! house reaches for these by itself.
 
 mod keys;
+mod origin;
 mod store;
 mod unit;
 
+pub use origin::{Actor, ActorKind, Origin, Trace};
 pub use unit::Unit;
 
 use crate::config::Config;
@@ -78,10 +80,15 @@ impl App {
         })))
     }
 
-    /// Begins a unit of work: one transaction, one moment.
+    /// Begins a unit of background work: one transaction, one moment.
     pub async fn begin(&self) -> Result<Unit> {
+        self.begin_by(Origin::system()).await
+    }
+
+    /// Likewise, on somebody's behalf.
+    pub async fn begin_by(&self, origin: Origin) -> Result<Unit> {
         let now = self.now();
-        Ok(Unit::new(self.db.begin().await?, self.clone(), now))
+        Ok(Unit::new(self.db.begin().await?, self.clone(), now, origin))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A unit of work: one transaction, one moment, and what must happen right after its commit.
 
-use super::App;
+use super::{App, Origin};
 use crate::kernel::{Instant, Result};
 use skylight_db::Tx;
 
@@ -10,14 +10,15 @@ pub struct Unit {
     pub tx: Tx,
     app: App,
     now: Instant,
+    origin: Origin,
     events: bool,
     jobs: bool,
     changed: bool,
 }
 
 impl Unit {
-    pub(super) fn new(tx: Tx, app: App, now: Instant) -> Self {
-        Self { tx, app, now, events: false, jobs: false, changed: false }
+    pub(super) fn new(tx: Tx, app: App, now: Instant, origin: Origin) -> Self {
+        Self { tx, app, now, origin, events: false, jobs: false, changed: false }
     }
 
     pub fn app(&self) -> &App {
@@ -27,6 +28,11 @@ impl Unit {
     /// The moment of this unit; the same for everything it writes.
     pub fn now(&self) -> Instant {
         self.now
+    }
+
+    /// On whose behalf it runs.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Said by `events::record`: wake the readers of the log after the commit.

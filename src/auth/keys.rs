@@ -2,6 +2,7 @@
 
 use super::{Domains, PartnerScope, WorkspaceScope, store};
 use crate::app::Unit;
+use crate::audit::{self, Action, Changes};
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::token::{self, TokenKind};
 use crate::kernel::{Error, Instant, Result, Secret, secret};
@@ -78,9 +79,12 @@ const DEFAULT_NAME: &str = "API key";
 pub async fn issue_workspace_key(unit: &mut Unit, scope: WorkspaceScope, new: NewKey) -> Result<IssuedKey> {
     let key = token::make(TokenKind::Workspace, &*unit.app().random);
     let name = new.name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
-    let domains = new.allowed_domains.unwrap_or_default().to_json();
+    let domains = new.allowed_domains.unwrap_or_default();
+    let (domains, names) = (domains.to_json(), domains.names());
     let (hash, hint, now) = (secret::digest(key.reveal()), token::hint(key.reveal()), unit.now());
     let id = store::insert_workspace_key(&mut unit.tx, scope, &name, &hash, &hint, &domains, now).await?;
+    audit::record(unit, scope, Action::ApiKeyCreated, id, Changes::of("name", &name).and("allowed_domains", names))
+        .await?;
     unit.changed();
     Ok(IssuedKey { id, name, key, created_at: now })
 }
@@ -89,6 +93,7 @@ pub async fn issue_partner_key(unit: &mut Unit, scope: PartnerScope, name: &str)
     let key = token::make(TokenKind::Partner, &*unit.app().random);
     let (hash, hint, now) = (secret::digest(key.reveal()), token::hint(key.reveal()), unit.now());
     let id = store::insert_partner_key(&mut unit.tx, scope, name, &hash, &hint, now).await?;
+    audit::record_for_partner(unit, scope, Action::PartnerKeyCreated, id, Changes::of("name", name)).await?;
     unit.changed();
     Ok(IssuedKey { id, name: name.to_owned(), key, created_at: now })
 }
@@ -109,6 +114,9 @@ pub async fn change_key(unit: &mut Unit, scope: WorkspaceScope, id: i64, change:
     if !store::change_workspace_key(&mut unit.tx, scope, id, name, domains).await? {
         return Err(no_such());
     }
+    let changes = Changes::none().and_if_given("name", name);
+    let changes = changes.and_if_given("allowed_domains", change.allowed_domains.as_ref().map(Domains::names));
+    audit::record(unit, scope, Action::ApiKeyUpdated, id, changes).await?;
     unit.changed();
     key_info(&mut unit.tx, scope, id).await
 }
@@ -120,6 +128,7 @@ pub async fn regenerate_key(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> 
     let (hash, hint, now) = (secret::digest(key.reveal()), token::hint(key.reveal()), unit.now());
     let replaced = store::replace_workspace_key(&mut unit.tx, scope, id, &hash, &hint, now).await?;
     let (name, created_at) = replaced.ok_or_else(no_such)?;
+    audit::record(unit, scope, Action::ApiKeyRegenerated, id, Changes::none()).await?;
     unit.changed();
     Ok(IssuedKey { id, name, key, created_at })
 }
@@ -138,6 +147,7 @@ pub async fn revoke_key(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Resu
     if !store::delete_workspace_key(&mut unit.tx, scope, id).await? {
         return Err(no_such());
     }
+    audit::record(unit, scope, Action::ApiKeyRevoked, id, Changes::none()).await?;
     unit.changed();
     Ok(())
 }

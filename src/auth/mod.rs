@@ -55,6 +55,7 @@ impl Holder {
 #[derive(Debug)]
 pub struct WorkspaceKey {
     pub key_id: i64,
+    pub name: String,
     pub scope: WorkspaceScope,
     pub domains: Domains,
     pub is_active: bool,
@@ -68,6 +69,7 @@ pub struct WorkspaceKey {
 #[derive(Debug)]
 pub struct PartnerKey {
     pub key_id: i64,
+    pub name: String,
     pub scope: PartnerScope,
     pub is_active: bool,
 }
@@ -126,6 +128,7 @@ impl From<store::WorkspaceKeyRow> for WorkspaceKey {
     fn from(row: store::WorkspaceKeyRow) -> Self {
         Self {
             key_id: row.id,
+            name: row.name,
             scope: WorkspaceScope::of_key(row.workspace_id),
             domains: Domains::from_json(&row.allowed_domains),
             is_active: row.status == "active" && row.partner_status == "active",
@@ -139,6 +142,7 @@ impl From<store::WorkspaceKeyRow> for WorkspaceKey {
 
 impl From<store::PartnerKeyRow> for PartnerKey {
     fn from(row: store::PartnerKeyRow) -> Self {
-        Self { key_id: row.id, scope: PartnerScope::of_key(row.partner_id), is_active: row.status == "active" }
+        let scope = PartnerScope::of_key(row.partner_id);
+        Self { key_id: row.id, name: row.name, scope, is_active: row.status == "active" }
     }
 }

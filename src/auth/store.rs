@@ -7,6 +7,7 @@ use skylight_db::{Db, Read, Result, Tx, args, from_row, list};
 
 pub struct WorkspaceKeyRow {
     pub id: i64,
+    pub name: String,
     pub workspace_id: i64,
     pub allowed_domains: String,
     pub status: String,
@@ -18,6 +19,7 @@ pub struct WorkspaceKeyRow {
 }
 from_row!(WorkspaceKeyRow {
     id,
+    name,
     workspace_id,
     allowed_domains,
     status,
@@ -30,10 +32,11 @@ from_row!(WorkspaceKeyRow {
 
 pub struct PartnerKeyRow {
     pub id: i64,
+    pub name: String,
     pub partner_id: i64,
     pub status: String,
 }
-from_row!(PartnerKeyRow { id, partner_id, status });
+from_row!(PartnerKeyRow { id, name, partner_id, status });
 
 pub struct KeyInfoRow {
     pub id: i64,
@@ -48,7 +51,7 @@ from_row!(KeyInfoRow { id, name, hint, allowed_domains, created_at, regenerated_
 
 pub async fn workspace_key(db: &Db, hash: &[u8; 32]) -> Result<Option<WorkspaceKeyRow>> {
     db.opt(
-        "SELECT api_key.id, api_key.workspace_id, api_key.allowed_domains, workspace.status, workspace.country_id,
+        "SELECT api_key.id, api_key.name, api_key.workspace_id, api_key.allowed_domains, workspace.status, workspace.country_id,
                 partner.status, plan.api_access, plan.webhooks, plan.booking
          FROM api_key
          JOIN workspace ON workspace.id = api_key.workspace_id
@@ -62,7 +65,7 @@ pub async fn workspace_key(db: &Db, hash: &[u8; 32]) -> Result<Option<WorkspaceK
 
 pub async fn partner_key(db: &Db, hash: &[u8; 32]) -> Result<Option<PartnerKeyRow>> {
     db.opt(
-        "SELECT partner_key.id, partner_key.partner_id, partner.status
+        "SELECT partner_key.id, partner_key.name, partner_key.partner_id, partner.status
          FROM partner_key JOIN partner ON partner.id = partner_key.partner_id
          WHERE partner_key.hash = $1",
         args![hash],

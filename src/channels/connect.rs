@@ -6,7 +6,8 @@
 use super::account::{Account, by_id, context};
 use super::provider::{self, Credentials, Hook, Profile, Provider};
 use super::{SENDING_LANE, not_found, store};
-use crate::app::{App, Unit};
+use crate::app::{App, Origin, Unit};
+use crate::audit::{self, Action, Changes};
 use crate::auth::WorkspaceScope;
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::seal::DataKey;
@@ -72,11 +73,11 @@ pub fn open_settings(unit: &mut Unit, scope: WorkspaceScope) -> BoxFuture<'_, Re
 }
 
 /// Proves the credentials, registers our address where the provider lets us, and connects the account.
-pub async fn connect(app: &App, scope: WorkspaceScope, new: NewChannel) -> Result<(Unit, Connected)> {
+pub async fn connect(app: &App, by: Origin, scope: WorkspaceScope, new: NewChannel) -> Result<(Unit, Connected)> {
     meter::has_room_for_channel(&app.db, scope).await?;
     let examined = examine(app, scope, new).await?;
     let key = workspaces::data_key(app, scope).await?;
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(by).await?;
     let connected = write_down(&mut unit, scope, &key, &examined).await?;
     Ok((unit, connected))
 }
@@ -158,6 +159,8 @@ async fn write_down(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, exami
         if error.is_unique("channel_identity") { Error::channel_already_connected() } else { error.into() }
     })?;
     tell_partner(unit, scope, "partner.client.channel.connected", id).await?;
+    let changes = Changes::of("type", new.kind).and("provider", provider).and("username", &profile.username);
+    audit::record(unit, scope, Action::ChannelConnected, id, changes).await?;
     Ok(Connected { id, webhook_url: hook_url(&app, new.provider, hook_token), verify_token: verify_token.clone() })
 }
 
@@ -175,6 +178,7 @@ pub async fn disconnect(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Resu
         // Disconnecting what is not connected changes nothing; what does not exist is not found.
         return store::find(&mut unit.tx, scope, id).await?.map(|_| ()).ok_or_else(not_found);
     }
+    audit::record(unit, scope, Action::ChannelDisconnected, id, Changes::none()).await?;
     lost(unit, scope, id).await
 }
 
@@ -182,6 +186,7 @@ pub async fn disconnect(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Resu
 pub async fn stop(unit: &mut Unit, account: &Account, why: &str) -> Result<()> {
     let now = unit.now();
     if store::stop(&mut unit.tx, account.scope, account.id, &account.sealed, why, now).await? {
+        audit::record(unit, account.scope, Action::ChannelStopped, account.id, Changes::of("sync_error", why)).await?;
         lost(unit, account.scope, account.id).await?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Commands that manage the installation.
 
-use crate::app::App;
+use crate::app::{App, Origin};
 use crate::auth::{self, DomainRule, Domains, NewKey, PartnerScope, WorkspaceScope};
 use crate::config::Config;
 use crate::contacts;
@@ -47,7 +47,7 @@ pub async fn new_partner(
     email: &Email,
     plan: PartnerPlan,
 ) -> Result<(partners::NewPartner, Secret)> {
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     let made = partners::create(&mut unit, name, email, plan).await?;
     let issued = auth::issue_partner_key(&mut unit, made.scope, "first key").await?;
     unit.commit().await?;
@@ -55,7 +55,7 @@ pub async fn new_partner(
 }
 
 pub async fn set_partner_active(app: &App, id: i64, active: bool) -> Result<()> {
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     partners::set_active(&mut unit, PartnerScope::named_by_operator(id), active).await?;
     unit.commit().await?;
     println!("Partner {id} is {}.", if active { "active" } else { "suspended" });
@@ -66,7 +66,7 @@ pub async fn set_partner(app: &App, id: i64, seats: Option<i64>, plan: Option<Pa
     if seats.is_none() && plan.is_none() {
         return Err(Error::invalid().saying("Say what to set: --seats, --plan or both."));
     }
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     let scope = PartnerScope::named_by_operator(id);
     partners::set(&mut unit, scope, seats, plan).await?;
     let partner = partners::profile(&mut unit.tx, scope).await?;
@@ -103,7 +103,7 @@ pub async fn create_workspace(
 
 /// Makes a workspace with its first key.
 pub async fn new_workspace(app: &App, partner: PartnerScope, new: &NewClient) -> Result<(WorkspaceScope, Secret)> {
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     partners::profile(&mut unit.tx, partner).await?;
     let scope = workspaces::create(&mut unit, partner, new).await?.scope;
     let issued = auth::issue_workspace_key(&mut unit, scope, NewKey::default()).await?;
@@ -124,7 +124,7 @@ pub async fn create_key(
     });
     let new = NewKey { name, allowed_domains: Some(Domains::of(domains.collect::<Result<_>>()?)) };
     let scope = existing(app, workspace).await?;
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     let issued = auth::issue_workspace_key(&mut unit, scope, new).await?;
     unit.commit().await?;
     print(&json!({"id": issued.id, "name": issued.name, "api_key": issued.key.reveal()}), as_json);
@@ -148,7 +148,7 @@ pub async fn list_keys(app: &App, workspace: i64, as_json: bool) -> Result<()> {
 
 pub async fn revoke_key(app: &App, workspace: i64, id: i64) -> Result<()> {
     let scope = existing(app, workspace).await?;
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     auth::revoke_key(&mut unit, scope, id).await?;
     unit.commit().await?;
     println!("Key {id} is void.");

@@ -5,7 +5,7 @@ mod receiver;
 
 pub use receiver::{Receiver, allow};
 
-use crate::app::App;
+use crate::app::{App, Origin};
 use crate::auth::WorkspaceScope;
 use crate::channels::{self, NewChannel, Simulated};
 use crate::cli::manage;
@@ -123,12 +123,12 @@ async fn tell(
         receiver.expect(secret);
     }
     let new: NewChannel = read(json!({"type": "whatsapp", "provider": "sandbox", "name": story.company}))?;
-    let (unit, connected) = channels::connect(app, scope, new).await?;
+    let (unit, connected) = channels::connect(app, Origin::operator(), scope, new).await?;
     unit.commit().await?;
     let mut first_contact = 0;
     for (name, phone, tags) in story.contacts {
         let new: NewContact = read(json!({"name": name, "phone": phone, "type": "whatsapp", "tags": tags}))?;
-        let mut unit = app.begin().await?;
+        let mut unit = app.begin_by(Origin::operator()).await?;
         let contact = contacts::create(&mut unit, scope, new).await?;
         unit.commit().await?;
         first_contact = if first_contact == 0 { contact.id } else { first_contact };
@@ -147,7 +147,7 @@ async fn subscribe(app: &App, scope: WorkspaceScope, url: &str) -> Result<Secret
     let url = HookUrl::parse(app, url).map_err(Error::internal)?;
     let new = NewWebhook { name: "Demo receiver".into(), url, events: vec!["*".into()], is_active: None };
     let key = workspaces::data_key(app, scope).await?;
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     let created = webhooks::create(&mut unit, scope, &key, new).await?;
     unit.commit().await?;
     Ok(created.secret)
@@ -157,7 +157,7 @@ async fn write_in(app: &App, scope: WorkspaceScope, story: &Story, channel: i64)
     let account = channels::by_id(app, scope, channel).await?.ok_or_else(|| Error::no_such("Channel"))?;
     for (from, name, content) in story.messages {
         let message: Simulated = read(json!({"from": from, "name": name, "content": content}))?;
-        let mut unit = app.begin().await?;
+        let mut unit = app.begin_by(Origin::operator()).await?;
         let (body, _) = message.posted(&*app.random, unit.now());
         channels::accept(&mut unit, &account, &body).await?;
         unit.commit().await?;
@@ -173,14 +173,14 @@ async fn reply(app: &App, scope: WorkspaceScope, contact: i64, content: &str) ->
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     conversations::send(&mut unit, scope, read(json!({"contact_id": contact, "content": content}))?).await?;
     unit.commit().await
 }
 
 /// A ticket on the partner's desk.
 async fn ask(app: &App, scope: WorkspaceScope, (subject, body): (&str, &str)) -> Result<()> {
-    let mut unit = app.begin().await?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
     tickets::open(&mut unit, scope, read(json!({"subject": subject, "body": body}))?).await?;
     unit.commit().await
 }

@@ -2,7 +2,7 @@
 
 use super::idempotency::Claim;
 use super::{Http, Reply};
-use crate::app::{App, Unit};
+use crate::app::{Actor, ActorKind, App, Origin, Trace, Unit};
 use crate::auth::{PartnerKey, PartnerScope, WorkspaceKey, WorkspaceScope};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::fields::{self, Input, Source};
@@ -10,6 +10,7 @@ use crate::kernel::{Country, Error, Fields, Result, json};
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use http::request::Parts;
 use serde_json::{Map, Value};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 /// A workspace's key holder, admitted to this route.
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub struct WorkspaceCaller {
     pub app: App,
     pub key: Arc<WorkspaceKey>,
+    pub(super) trace: Trace,
     pub(super) claim: Option<Claim>,
 }
 
@@ -25,6 +27,7 @@ pub struct WorkspaceCaller {
 pub struct PartnerCaller {
     pub app: App,
     pub key: Arc<PartnerKey>,
+    pub(super) trace: Trace,
     pub(super) claim: Option<Claim>,
 }
 
@@ -33,8 +36,12 @@ impl WorkspaceCaller {
         self.key.scope
     }
 
+    pub fn origin(&self) -> Origin {
+        Origin::of_request(Actor::new(ActorKind::WorkspaceKey, self.key.key_id, &self.key.name), self.trace.clone())
+    }
+
     pub async fn begin(&self) -> Result<Unit> {
-        self.app.begin().await
+        self.app.begin_by(self.origin()).await
     }
 
     /// Commits the unit together with the answer that an idempotent repetition gets.
@@ -48,8 +55,12 @@ impl PartnerCaller {
         self.key.scope
     }
 
+    pub fn origin(&self) -> Origin {
+        Origin::of_request(Actor::new(ActorKind::PartnerKey, self.key.key_id, &self.key.name), self.trace.clone())
+    }
+
     pub async fn begin(&self) -> Result<Unit> {
-        self.app.begin().await
+        self.app.begin_by(self.origin()).await
     }
 
     /// Commits the unit together with the answer that an idempotent repetition gets.
@@ -81,6 +92,15 @@ macro_rules! caller {
 }
 caller!(WorkspaceCaller);
 caller!(PartnerCaller);
+
+/// What the request is known by, on routes that need no key.
+impl FromRequestParts<Http> for Trace {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
 
 /// A JSON body, read and checked: every fault at once.
 #[derive(Debug)]

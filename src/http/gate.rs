@@ -2,9 +2,11 @@
 //! (`security.md` section 13), first failure answers.
 
 use super::idempotency::{self, Outcome};
-use super::pipeline::GaveWay;
+use super::pipeline::{Attempt, GaveWay};
 use super::route::{Route, Who};
 use super::{Http, PartnerCaller, WorkspaceCaller};
+use crate::app::Trace;
+use crate::audit;
 use crate::auth::{Bucket, Decision, Domains, Feature, Holder, WorkspaceKey};
 use crate::kernel::{Error, Result};
 use axum::body::{Body, Bytes};
@@ -155,18 +157,25 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
         }
     };
     let app = gate.http.app.clone();
+    let trace = request.extensions().get::<Trace>().cloned().unwrap_or_default();
     match identified.holder {
         Some(Holder::Workspace(key)) => {
             // National phone numbers in a body are the workspace's country's.
             request.extensions_mut().insert(key.country);
-            request.extensions_mut().insert(WorkspaceCaller { app, key, claim });
+            request.extensions_mut().insert(WorkspaceCaller { app, key, trace, claim });
+            Ok(run(request, &body, next).await)
         }
         Some(Holder::Partner(key)) => {
-            request.extensions_mut().insert(PartnerCaller { app, key, claim });
+            let caller = PartnerCaller { app, key, trace, claim };
+            request.extensions_mut().insert(caller.clone());
+            let response = run(request, &body, next).await;
+            if let Some(Attempt(client)) = response.extensions().get() {
+                audit::refused(&caller.app, caller.scope(), caller.origin(), *client).await;
+            }
+            Ok(response)
         }
-        None => return Err(Error::unauthenticated()),
+        None => Err(Error::unauthenticated()),
     }
-    Ok(run(request, &body, next).await)
 }
 
 /// Runs the handler; a few times if its unit of work must give way to others.

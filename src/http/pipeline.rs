@@ -2,7 +2,7 @@
 //! 500, and errors written in the documented envelope.
 
 use super::gate::ClientAddress;
-use crate::app::App;
+use crate::app::{App, Trace};
 use crate::kernel::{Error, Problem};
 use axum::Router;
 use axum::body::Body;
@@ -47,6 +47,7 @@ impl Pipeline {
         let id = self.app.random.uuid().simple().to_string();
         let address = self.client_address(peer.ip(), &request);
         request.extensions_mut().insert(ClientAddress(address));
+        request.extensions_mut().insert(Trace { request_id: id.as_str().into(), address });
         let head = (request.method().clone(), request.uri().path().to_owned());
         let began = std::time::Instant::now();
         let response = match self.refusal(&request) {
@@ -115,6 +116,10 @@ struct Pending(Problem);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GaveWay;
 
+/// Marks the refusal of a client that is not the caller's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt(pub i64);
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if self.is_ours() {
@@ -124,6 +129,9 @@ impl IntoResponse for Error {
         let problem = self.public().into_owned();
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
+        if let Some(client) = problem.attempt {
+            response.extensions_mut().insert(Attempt(client));
+        }
         response.extensions_mut().insert(Pending(problem));
         if gave_way {
             response.extensions_mut().insert(GaveWay);

@@ -28,6 +28,8 @@ pub struct Problem {
     /// By field, in the order they were found.
     pub errors: FieldErrors,
     pub retry_after: Option<u64>,
+    /// A client that was asked for and is not the caller's. Not told; the attempt is noted.
+    pub attempt: Option<i64>,
 }
 
 /// Messages by dotted field name.
@@ -106,7 +108,7 @@ problems! {
 impl Error {
     fn problem(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let (message, errors) = (message.into(), FieldErrors::default());
-        Self::Problem(Box::new(Problem { status, code, message, errors, retry_after: None }))
+        Self::Problem(Box::new(Problem { status, code, message, errors, retry_after: None, attempt: None }))
     }
 
     /// A fault of ours that no caller can mend.
@@ -141,6 +143,10 @@ impl Error {
 
     pub fn retry_after(self, seconds: u64) -> Self {
         self.with(|problem| problem.retry_after = Some(seconds))
+    }
+
+    pub fn attempted(self, client: i64) -> Self {
+        self.with(|problem| problem.attempt = Some(client))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Problem)) -> Self {

@@ -4,7 +4,7 @@
 //! callers must see them all.
 
 use super::error::FieldErrors;
-use super::{Country, Email, Error, Phone, Result, Timezone, text};
+use super::{Country, Email, Error, Instant, Phone, Result, Timezone, text};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 
@@ -201,6 +201,12 @@ impl<'a> Field<'a> {
     pub fn country(&self) -> Option<Country> {
         let id = self.integer()?;
         Country::find(id).or_else(|| self.selected_is_invalid())
+    }
+
+    /// A moment, or a day: its first moment, and the first one after it.
+    pub fn span(&self) -> Option<(Instant, Instant)> {
+        let text = self.text(40)?;
+        Instant::parse_span(&text).or_else(|| self.wrong("must be a valid date"))
     }
 
     /// An id of ours; whether it exists is for the verb to say.

@@ -18,6 +18,19 @@ impl Instant {
         Self(micros)
     }
 
+    /// Reads a moment with its offset, or a date in UTC: the first moment meant, and the first one after it.
+    pub fn parse_span(text: &str) -> Option<(Self, Self)> {
+        if text.len() == 10 {
+            let date: jiff::civil::Date = text.parse().ok()?;
+            let start = |date: jiff::civil::Date| date.to_zoned(jiff::tz::TimeZone::UTC).ok();
+            let (first, after) = (start(date)?, start(date.tomorrow().ok()?)?);
+            return Some((Self(first.timestamp().as_microsecond()), Self(after.timestamp().as_microsecond())));
+        }
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        let first = moment.as_microsecond();
+        Some((Self(first), Self(first + 1)))
+    }
+
     pub fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
     }
@@ -154,6 +167,20 @@ mod tests {
         let riyadh = crate::kernel::Timezone::parse("Asia/Riyadh").unwrap();
         assert_eq!(instant.to_local(&riyadh), "2026-03-04T15:00:00+03:00");
         assert_eq!(instant.month().number(), 202_603);
+    }
+
+    #[test]
+    fn a_span_is_a_moment_or_a_day() {
+        let (first, after) = Instant::parse_span("2026-03-04").unwrap();
+        assert_eq!(first.to_string(), "2026-03-04T00:00:00.000000Z");
+        assert_eq!(after.to_string(), "2026-03-05T00:00:00.000000Z");
+        let (first, after) = Instant::parse_span("2026-03-04T15:00:00+03:00").unwrap();
+        assert_eq!((first.seconds(), after.micros() - first.micros()), (1_772_625_600, 1));
+        for bad in
+            ["", "yesterday", "2026-3-4", "2026-02-30", "2026-03-04T12:00:00", "20260304", "1772625600", "9999-12-31"]
+        {
+            assert_eq!(Instant::parse_span(bad), None, "{bad}");
+        }
     }
 
     #[test]

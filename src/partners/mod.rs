@@ -8,6 +8,7 @@ mod store;
 pub use colour::Colour;
 
 use crate::app::{App, Unit};
+use crate::audit::{self, Action, Changes};
 use crate::auth::PartnerScope;
 use crate::kernel::{Email, Error, Instant, Result, slug};
 use futures_util::future::BoxFuture;
@@ -100,6 +101,8 @@ pub async fn create(unit: &mut Unit, company_name: &str, email: &Email, plan: Pa
             for birth in births {
                 birth(unit, scope).await?;
             }
+            audit::record_for_partner(unit, scope, Action::PartnerCreated, id, Changes::of("plan", plan.word()))
+                .await?;
             return Ok(NewPartner { scope, public_id });
         }
     }
@@ -140,6 +143,8 @@ pub async fn give_back_seat(unit: &mut Unit, scope: PartnerScope) -> Result<()> 
 pub async fn set_active(unit: &mut Unit, scope: PartnerScope, active: bool) -> Result<()> {
     let status = if active { "active" } else { "suspended" };
     found(store::set_status(&mut unit.tx, scope, status).await?)?;
+    let action = if active { Action::PartnerReactivated } else { Action::PartnerSuspended };
+    audit::record_for_partner(unit, scope, action, scope.id(), Changes::none()).await?;
     unit.changed();
     Ok(())
 }
@@ -147,7 +152,10 @@ pub async fn set_active(unit: &mut Unit, scope: PartnerScope, active: bool) -> R
 /// Changes what the operator may change.
 pub async fn set(unit: &mut Unit, scope: PartnerScope, seats: Option<i64>, plan: Option<PartnerPlan>) -> Result<()> {
     let seats = seats.or(plan.map(PartnerPlan::seats));
-    found(store::set(&mut unit.tx, scope, seats, plan.map(PartnerPlan::word)).await?)?;
+    let plan = plan.map(PartnerPlan::word);
+    found(store::set(&mut unit.tx, scope, seats, plan).await?)?;
+    let changes = Changes::none().and_if_given("seats", seats).and_if_given("plan", plan);
+    audit::record_for_partner(unit, scope, Action::PartnerUpdated, scope.id(), changes).await?;
     unit.changed();
     Ok(())
 }

@@ -6,7 +6,8 @@
 use super::store::{self, MemberRow};
 use super::words::{AR, EN, Words};
 use super::{Hashed, Status, joined, no_such};
-use crate::app::{App, Unit};
+use crate::app::{Actor, ActorKind, App, Unit};
+use crate::audit::{self, Action, Changes};
 use crate::auth::WorkspaceScope;
 use crate::kernel::token::{self, TokenKind};
 use crate::kernel::{Email, Error, Instant, Result, Secret, secret};
@@ -63,6 +64,7 @@ pub(super) async fn give(unit: &mut Unit, scope: WorkspaceScope, member: i64, dr
     store::void_links(&mut unit.tx, scope, member).await?;
     let link = store::NewLink { member, purpose: PURPOSE, hash: &draft.hash, expires_at };
     store::insert_link(&mut unit.tx, scope, &link, now).await?;
+    audit::record(unit, scope, Action::MemberInvited, member, Changes::of("expires_at", expires_at)).await?;
     Ok(draft.invitation)
 }
 
@@ -96,6 +98,12 @@ pub struct Invited {
     pub face: Face,
 }
 
+impl Invited {
+    pub fn actor(&self) -> Actor {
+        Actor::new(ActorKind::TeamMember, self.member, &self.name)
+    }
+}
+
 /// Whose link this is; none if it is malformed, unknown, used, replaced or expired, or its holder may not come in now.
 /// Looking does not use it.
 pub async fn invited(app: &App, token: &str) -> Result<Option<Invited>> {
@@ -120,6 +128,7 @@ pub async fn accept(unit: &mut Unit, invited: &Invited, password: &Hashed) -> Re
         return Ok(false);
     }
     store::set_password(&mut unit.tx, *scope, *member, password.reveal(), now).await?;
+    audit::record(unit, *scope, Action::MemberJoined, *member, Changes::none()).await?;
     Ok(true)
 }
 

@@ -17,6 +17,7 @@ pub use invite::{Invitation, invite};
 pub use password::{Hashed, Password};
 
 use crate::app::Unit;
+use crate::audit::{self, Action, Changes};
 use crate::auth::WorkspaceScope;
 use crate::kernel::error::FieldErrors;
 use crate::kernel::page::Cursor;
@@ -174,6 +175,8 @@ pub async fn create(
     let joining =
         store::Joining { first_name, last_name, email: &new.email, role: new.role, password: password.reveal() };
     let id = store::insert(&mut unit.tx, scope, &joining, now).await.map_err(taken_or)?;
+    let changes = Changes::of("name", &new.name).and("email", &new.email).and("role", new.role);
+    audit::record(unit, scope, Action::MemberCreated, id, changes).await?;
     let invitation = invite::give(unit, scope, id, draft).await?;
     meter::take_team_member(unit, scope).await?;
     Ok((get(&mut unit.tx, scope, id).await?, invitation))
@@ -213,7 +216,19 @@ pub async fn update(
         store::void_links(&mut unit.tx, scope, id).await?;
     }
     store::appoint_primary(&mut unit.tx, scope).await?;
+    audit::record(unit, scope, Action::MemberUpdated, id, differences(&before, &row, password)).await?;
     Ok(row.member())
+}
+
+/// Of a password only that it is another one.
+fn differences(before: &store::MemberRow, after: &store::MemberRow, password: Option<&Hashed>) -> Changes {
+    let name = |row: &store::MemberRow| joined(&row.first_name, &row.last_name);
+    Changes::none()
+        .and_if_given("name", (name(before) != name(after)).then(|| name(after)))
+        .and_if_given("email", (before.email != after.email).then_some(&after.email))
+        .and_if_given("role", (before.role != after.role).then_some(after.role))
+        .and_if_given("status", (before.status != after.status).then_some(after.status))
+        .and_if_given("password_changed", password.map(|_| true))
 }
 
 /// Removes a member; their e-mail and their place are free.
@@ -224,6 +239,7 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
         return Err(Error::last_admin());
     }
     store::appoint_primary(&mut unit.tx, scope).await?;
+    audit::record(unit, scope, Action::MemberRemoved, id, Changes::none()).await?;
     meter::give_back_team_member(unit, scope).await
 }
 

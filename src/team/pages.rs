@@ -3,6 +3,7 @@
 use super::invite::{self, Invited};
 use super::password::{Password, Unfit};
 use super::words::Words;
+use crate::app::{Origin, Trace};
 use crate::http::{Http, Route, Segment, Who};
 use crate::kernel::{Error, Result};
 use crate::partners::Colour;
@@ -120,7 +121,7 @@ async fn show(State(http): State<Http>, headers: HeaderMap, uri: Uri) -> Result<
     }
 }
 
-async fn accept(State(http): State<Http>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+async fn accept(State(http): State<Http>, trace: Trace, headers: HeaderMap, body: Bytes) -> Result<Response> {
     if !is_form(&headers) {
         return Err(
             Error::unsupported_media_type().saying("The request body must be application/x-www-form-urlencoded.")
@@ -139,7 +140,7 @@ async fn accept(State(http): State<Http>, headers: HeaderMap, body: Bytes) -> Re
         }
     };
     let hashed = password.hashed(&http.app).await?;
-    let mut unit = http.app.begin().await?;
+    let mut unit = http.app.begin_by(Origin::of_request(invited.actor(), trace)).await?;
     if !invite::accept(&mut unit, &invited, &hashed).await? {
         return dead(&http, w);
     }

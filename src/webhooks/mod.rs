@@ -22,6 +22,7 @@ pub use log::{AttemptEntry, DeliveryEntry, DeliveryQuery, Status, deliveries};
 pub use purge::Purge;
 
 use crate::app::{App, Unit};
+use crate::audit::{self, Action, Changes as Noted};
 use crate::auth::WorkspaceScope;
 use crate::events::{self, WORKSPACE_EVENTS};
 use crate::jobs::{self, Kind, LaneKey, NewJob};
@@ -114,6 +115,11 @@ impl HookUrl {
         let rules = UrlRules { allow_http: app.config.webhook_allow_http };
         check_url(text, rules, app.strangers.guard()).map(|url| Self(url.into()))
     }
+
+    /// What the audit log says of it: paths and queries may hold tokens.
+    fn host(&self) -> Option<&str> {
+        self.0.split('/').nth(2)
+    }
 }
 
 /// What a new webhook is asked to be.
@@ -160,6 +166,14 @@ impl WebhookChanges {
         let events = read_events(fields, given("events"));
         let is_active = fields.at("is_active").required_if(given("is_active")).boolean();
         Some(Self { name, url, events, is_active })
+    }
+
+    fn noted(&self) -> Noted {
+        Noted::none()
+            .and_if_given("name", self.name.as_ref())
+            .and_if_given("host", self.url.as_ref().map(HookUrl::host))
+            .and_if_given("events", self.events.as_ref())
+            .and_if_given("is_active", self.is_active)
     }
 }
 
@@ -211,6 +225,8 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, new: 
     // The sealed form names its row, which has its id only now.
     let sealed = Slot::Current.seal(key, scope, id, &secret, &*unit.app().random)?;
     store::set_secret(&mut unit.tx, scope, id, &sealed).await?;
+    let noted = Noted::of("name", &new.name).and("host", new.url.host()).and("events", &new.events);
+    audit::record(unit, scope, Action::WebhookCreated, id, noted.and("is_active", is_active)).await?;
     unit.changed();
     let NewWebhook { name, url: HookUrl(url), events, .. } = new;
     Ok(CreatedWebhook { id, name, url, secret, events, is_active, created_at: now, updated_at: now })
@@ -225,9 +241,10 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, changes: We
         is_active: changes.is_active,
     };
     let now = unit.now();
-    let updated = store::update(&mut unit.tx, scope, id, fields, now).await?;
+    let updated = store::update(&mut unit.tx, scope, id, fields, now).await?.ok_or_else(no_such)?;
+    audit::record(unit, scope, Action::WebhookUpdated, id, changes.noted()).await?;
     unit.changed();
-    updated.map(Webhook::from).ok_or_else(no_such)
+    Ok(updated.into())
 }
 
 /// Makes a webhook disappear at once. Its deliveries may be many, so they are removed in the background.
@@ -236,6 +253,7 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
     if !store::delete(&mut unit.tx, scope, id, now).await? {
         return Err(no_such());
     }
+    audit::record(unit, scope, Action::WebhookDeleted, id, Noted::none()).await?;
     unit.changed();
     let lane = LaneKey { kind: Purge::NAME, key: id, workspace: Some(scope) };
     jobs::enqueue(unit, lane, &[NewJob { subject: id, group: id }]).await
@@ -255,6 +273,7 @@ pub async fn regenerate_secret(unit: &mut Unit, scope: WorkspaceScope, key: &Dat
     if !store::rotate(&mut unit.tx, scope, id, &old.secret, &new, now).await? {
         return Err(Error::conflict().saying("The secret was changed by another request."));
     }
+    audit::record(unit, scope, Action::WebhookSecretRegenerated, id, Noted::none()).await?;
     unit.changed();
     Ok(NewSecret { id, secret })
 }

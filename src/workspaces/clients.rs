@@ -2,6 +2,7 @@
 
 use super::{not_found, of_partner, store};
 use crate::app::Unit;
+use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{LaneKey, NewJob};
 use crate::kernel::error::FieldErrors;
@@ -223,7 +224,7 @@ pub async fn client(
     now: Instant,
     link: impl Fn(&str) -> String,
 ) -> Result<Client> {
-    let row = store::find(read, partner, id, now.month()).await?.ok_or_else(not_found)?;
+    let row = store::find(read, partner, id, now.month()).await?.ok_or_else(|| not_found(id))?;
     Ok(row.client(&link))
 }
 
@@ -245,8 +246,21 @@ pub async fn update(unit: &mut Unit, partner: PartnerScope, id: i64, change: Cli
         Some(plan) => wait_for_plan(unit, scope, plan).await?,
         None => false,
     };
+    if details {
+        let changes = Changes::none().and_if_given("company_name", change.company_name.as_ref());
+        let changes = changes.and_if_given("timezone", change.timezone.as_ref());
+        audit::record(unit, scope, Action::ClientUpdated, id, changes).await?;
+    }
+    if plan {
+        let at_once = change.immediate == Some(true);
+        let action = if at_once { Action::ClientPlanChanged } else { Action::ClientPlanScheduled };
+        audit::record(unit, scope, action, id, Changes::none().and_if_given("plan", change.plan.as_ref())).await?;
+    }
     // Saying what is so already is no change, and nobody is told of one.
-    if details || plan { record_updated(unit, partner, id).await } else { Ok(()) }
+    if details || plan {
+        record_updated(unit, partner, id).await?;
+    }
+    Ok(())
 }
 
 /// Keeps a plan change for the start of the next month.
@@ -261,8 +275,8 @@ async fn wait_for_plan(unit: &mut Unit, scope: WorkspaceScope, plan: i64) -> Res
     Ok(changed)
 }
 
-/// Tells the partner's listeners what a client is now.
-pub(super) async fn record_updated(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<()> {
+/// Tells the partner's listeners what a client is now; answers it.
+pub(super) async fn record_updated(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<Client> {
     let now = unit.now();
     let client = client(&mut unit.tx, partner, id, now, |_| String::new()).await?;
     let scope = of_partner(&mut unit.tx, partner, id).await?;
@@ -273,5 +287,5 @@ pub(super) async fn record_updated(unit: &mut Unit, partner: PartnerScope, id: i
     });
     events::record_for_partner(unit, partner, "partner.client.updated", id, &data).await?;
     unit.changed();
-    Ok(())
+    Ok(client)
 }

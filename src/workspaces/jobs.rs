@@ -2,6 +2,7 @@
 
 use super::{clients, purge, store};
 use crate::app::{App, Unit};
+use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
 use crate::kernel::Result;
@@ -35,7 +36,9 @@ impl Kind for PlanChange {
 
     async fn settle(&self, unit: &mut Unit, scope: &WorkspaceScope, done: &mut Vec<(Job, ())>) -> Result<Vec<Verdict>> {
         if let Some(partner) = store::apply_pending_plan(&mut unit.tx, *scope).await? {
-            clients::record_updated(unit, PartnerScope::of_workspace(partner), scope.id()).await?;
+            let client = clients::record_updated(unit, PartnerScope::of_workspace(partner), scope.id()).await?;
+            let plan = Changes::of("plan", client.plan);
+            audit::record(unit, *scope, Action::ClientPlanChanged, scope.id(), plan).await?;
         }
         Ok(vec![Verdict::Done; done.len()])
     }

@@ -9,9 +9,10 @@ mod store;
 
 pub use clients::{Client, ClientChange, ClientFilter, NewClient, Usage, client, clients, faults, update};
 pub use jobs::{PlanChange, Purge};
-pub use purge::{FOLLOWING as FOLLOWING_TABLES, TABLES as PURGED_TABLES};
+pub use purge::{FOLLOWING as FOLLOWING_TABLES, KEEPING as KEEPING_TABLES, TABLES as PURGED_TABLES};
 
 use crate::app::{App, Unit};
+use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{LaneKey, NewJob};
 use crate::kernel::seal::DataKey;
@@ -55,6 +56,8 @@ pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> 
         "client_id": id, "company_name": new.company_name, "plan": new.plan, "primary_email": new.admin.email,
     });
     events::record_for_partner(unit, partner, "partner.client.created", id, &data).await?;
+    let changes = Changes::of("plan", &new.plan).and("timezone", &new.timezone);
+    audit::record(unit, scope, Action::ClientCreated, id, changes).await?;
     let births = unit.app().rooms.of::<Births>().0.read().clone();
     for birth in births {
         birth(unit, scope).await?;
@@ -99,11 +102,12 @@ async fn insert_with_free_slug(
 /// Turns a client's id into its workspace, if it is this partner's (rule T2). Everybody else's is not found.
 pub async fn of_partner(read: impl Read, partner: PartnerScope, id: i64) -> Result<WorkspaceScope> {
     let found = store::of_partner(read, partner, id).await?;
-    found.map(|id| WorkspaceScope::owned_by(partner, id)).ok_or_else(not_found)
+    found.map(|id| WorkspaceScope::owned_by(partner, id)).ok_or_else(|| not_found(id))
 }
 
-fn not_found() -> Error {
-    Error::no_such("Client")
+/// Of an id that nobody has, or somebody else: the one who asks is told the same, and it is noted that they asked.
+fn not_found(id: i64) -> Error {
+    Error::no_such("Client").attempted(id)
 }
 
 /// When a suspension was set, for the answer.
@@ -123,6 +127,8 @@ pub async fn suspend(unit: &mut Unit, partner: PartnerScope, id: i64, reason: Op
     if store::suspend(&mut unit.tx, scope, reason, now).await? {
         partners::give_back_seat(unit, partner).await?;
         standing_changed(unit, partner, scope, "partner.client.suspended").await?;
+        // The reason is the partner's own note; its client reads this log.
+        audit::record(unit, scope, Action::ClientSuspended, id, Changes::none()).await?;
     }
     Ok(store::standing(&mut unit.tx, scope).await?)
 }
@@ -133,6 +139,7 @@ pub async fn reactivate(unit: &mut Unit, partner: PartnerScope, id: i64) -> Resu
     if store::reactivate(&mut unit.tx, scope).await? {
         partners::take_seat(unit, partner).await?;
         standing_changed(unit, partner, scope, "partner.client.reactivated").await?;
+        audit::record(unit, scope, Action::ClientReactivated, id, Changes::none()).await?;
         crate::jobs::wake_workspace(unit, scope).await?;
     }
     Ok(store::standing(&mut unit.tx, scope).await?)
@@ -166,11 +173,12 @@ pub async fn delete(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<(
     } else if !store::mark_deleted(&mut unit.tx, scope, "suspended").await?
         && !store::mark_deleted(&mut unit.tx, scope, "pending_setup").await?
     {
-        return Err(not_found());
+        return Err(not_found(id));
     }
     team::remove_all(unit, scope).await?;
     let data = json!({"client_id": id, "company_name": name});
     events::record_for_partner(unit, partner, "partner.client.deleted", id, &data).await?;
+    audit::record(unit, scope, Action::ClientDeleted, id, Changes::none()).await?;
     let lane = LaneKey { kind: Purge::LANE, key: id, workspace: None };
     crate::jobs::enqueue(unit, lane, &[NewJob { subject: id, group: id }]).await?;
     unit.changed();

@@ -2,6 +2,7 @@
 
 use super::store;
 use crate::app::App;
+use crate::audit;
 use crate::auth::WorkspaceScope;
 use crate::kernel::Result;
 
@@ -43,6 +44,9 @@ pub const TABLES: &[(&str, &str)] = &[
 /// Tenant tables whose rows go with a row of [`TABLES`]: the search index on SQLite cannot be asked for a workspace.
 pub const FOLLOWING: &[&str] = &["contact_gram"];
 
+/// Tenant tables that keep what is not the workspace's own: the partner's entries about it.
+pub const KEEPING: &[&str] = &["audit_entry"];
+
 const BATCH: i64 = 2_000;
 
 /// Safe to repeat: what is gone is gone.
@@ -56,6 +60,14 @@ pub async fn run(app: &App, workspace_id: i64) -> Result<()> {
             if deleted == 0 {
                 break;
             }
+        }
+    }
+    loop {
+        let mut unit = app.begin().await?;
+        let deleted = audit::purge(&mut unit, scope, BATCH).await?;
+        unit.commit().await?;
+        if deleted == 0 {
+            break;
         }
     }
     let mut unit = app.begin().await?;

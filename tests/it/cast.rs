@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// A partner and one of its clients, with what routes speak of.
 pub struct Owner<'a> {
     world: &'a World,
+    /// Stands in the names of what is made for it.
+    name: String,
+    partner_name: String,
     pub partner: Actor,
     pub workspace: Actor,
 }
@@ -31,10 +34,41 @@ const META_TOKEN: &str = "EAAG-token";
 impl<'a> Owner<'a> {
     /// With a sandbox channel, so that messages can be sent.
     pub async fn new(world: &'a World, name: &str) -> Owner<'a> {
+        Self::on(world, name, "business").await
+    }
+
+    pub async fn on(world: &'a World, name: &str, plan: &str) -> Owner<'a> {
         let partner = world.partner(&format!("partner-{name}")).await;
-        let (_, workspace) = partner.client(name, "business").await;
+        Self::of(world, partner, [name, name], plan).await
+    }
+
+    async fn of(world: &'a World, partner: Actor, [partner_name, name]: [&str; 2], plan: &str) -> Owner<'a> {
+        let (_, workspace) = partner.client(name, plan).await;
         workspace.sandbox().await;
-        Owner { world, partner, workspace }
+        let [partner_name, name] = [partner_name, name].map(str::to_owned);
+        Owner { world, name, partner_name, partner, workspace }
+    }
+
+    /// Another client of the same partner.
+    pub async fn sister(&self, name: &str) -> Owner<'a> {
+        Self::of(self.world, self.partner.clone(), [&self.partner_name, name], "business").await
+    }
+
+    /// Something of this owner that a field or parameter of this name refers to; none where others may refer to it too.
+    pub async fn referred(&self, field: &str, by: &Owner<'_>) -> Option<Value> {
+        let first = async |path: &str| self.workspace.get(path).await.expect(200)["data"][0]["id"].clone();
+        Some(match field {
+            "contact_id" | "contact_ids" => self.workspace.contact(&self.name, &phone()).await["id"].clone(),
+            "list_id" => self.group("list").await,
+            "segment_id" => self.group("segment").await,
+            "tag_id" => self.thing(&["tags".to_owned()]).await.parse::<i64>().unwrap().into(),
+            "channel_id" => first("/api/v1/channels").await,
+            // A partner's departments are all its clients'.
+            "department_id" if by.partner.id == self.partner.id => return None,
+            "department_id" => first("/api/v1/tickets/departments").await,
+            "client_id" => self.workspace.id.into(),
+            other => panic!("what does {other} refer to? Teach it to `Owner::referred` in tests/it/cast.rs"),
+        })
     }
 
     /// Whoever may call this route.
@@ -73,6 +107,8 @@ impl<'a> Owner<'a> {
                     let contact = path.split('/').nth(4).unwrap().parse::<i64>().unwrap();
                     self.send(&contact.into()).await;
                 }
+                // Making an owner fills it.
+                "list_audit" | "list_partner_audit" => {}
                 "list_team" => drop(self.member().await),
                 "list_tickets" | "list_partner_tickets" => {
                     self.ticket().await;
@@ -123,31 +159,33 @@ impl<'a> Owner<'a> {
     async fn thing(&self, path: &[String]) -> String {
         let id = |made: Value| made["id"].to_string();
         match path.last().map_or("", String::as_str) {
-            "contacts" => id(self.workspace.contact("Sarah", &phone()).await),
+            "contacts" => id(self.workspace.contact(&format!("Sarah of {}", self.name), &phone()).await),
             kind @ ("lists" | "segments") => self.group_in(path, kind.trim_end_matches('s')).await,
             "tags" => {
                 let all = if path.len() > 4 { path.join("/") } else { "/api/v1/tags".to_owned() };
-                let title = format!("tag {}", count());
+                let title = format!("tag {} {}", self.name, count());
                 self.workspace.post(&all, json!({"title": title})).await;
                 let tags = self.workspace.get("/api/v1/tags").await.expect(200)["data"].clone();
                 id(tags.as_array().unwrap().iter().find(|tag| tag["title"] == title.as_str()).unwrap().clone())
             }
-            "notes" => {
-                id(self.workspace.post(&path.join("/"), json!({"content": "Called."})).await.expect(201)["data"]
-                    .clone())
-            }
+            "notes" => id(self
+                .workspace
+                .post(&path.join("/"), json!({"content": format!("Called {}.", self.name)}))
+                .await
+                .expect(201)["data"]
+                .clone()),
             "channels" => self.workspace.sandbox().await.to_string(),
             "tickets" => id(self.ticket().await),
             "ticket-departments" => {
-                let title = json!({"title": format!("Department {}", count())});
+                let title = json!({"title": format!("Department {} {}", self.partner_name, count())});
                 id(self.partner.post("/api/v1/partner/ticket-departments", title).await.expect(201)["data"].clone())
             }
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
             "team" => id(self.member().await),
-            "clients" => id(self.partner.client(&format!("client {}", count()), "pro").await.0),
+            "clients" => id(self.partner.client(&format!("client {} {}", self.name, count()), "pro").await.0),
             "api-keys" => {
                 let keys = path.join("/");
-                id(self.partner.post(&keys, json!({"name": "made for a story"})).await.expect(201)["data"].clone())
+                id(self.partner.post(&keys, json!({"name": format!("made for {}", self.name)})).await.expect(201)["data"].clone())
             }
             "whatsapp" => self.hook(self.whatsapp()).await,
             "telegram" => self.hook(self.telegram()).await,
@@ -159,7 +197,7 @@ impl<'a> Owner<'a> {
 
     /// A list or segment of this owner; its id.
     pub async fn group(&self, kind: &str) -> Value {
-        let body = json!({"name": format!("Group {}", count())});
+        let body = json!({"name": format!("Group {} {}", self.name, count())});
         self.workspace.post(&format!("/api/v1/contacts/{kind}s"), body).await.expect(201)["data"]["id"].clone()
     }
 
@@ -179,14 +217,14 @@ impl<'a> Owner<'a> {
         url.rsplit('/').next().unwrap().to_owned()
     }
 
-    fn whatsapp(&self) -> Value {
+    pub fn whatsapp(&self) -> Value {
         let (number, waba) = (format!("2088{:08}", count()), "330011223344");
         self.world.meta.add_number(&number, waba, &phone(), "Nakheel", META_TOKEN, META_APP_SECRET);
         let credentials = json!({"phone_number_id": number, "access_token": META_TOKEN, "app_secret": META_APP_SECRET});
         json!({"type": "whatsapp", "credentials": credentials})
     }
 
-    fn telegram(&self) -> Value {
+    pub fn telegram(&self) -> Value {
         let bot = format!("{}:AAE_test-token-of-the-harbour-bot", 8000 + count());
         self.world.telegram.add_bot(&bot, "NakheelSupport");
         json!({"type": "telegram", "credentials": {"bot_token": bot}})

@@ -4,6 +4,7 @@
 mod world;
 
 mod account;
+mod audit;
 mod bad_input;
 mod cast;
 mod channels;
@@ -16,6 +17,7 @@ mod framing;
 mod groups;
 mod idempotency;
 mod invitations;
+mod isolation;
 mod journey;
 mod keys;
 mod limits;
@@ -26,7 +28,9 @@ mod openapi;
 mod outages;
 mod paging;
 mod partners;
+mod permissions;
 mod process;
+mod races;
 mod routes;
 mod statements;
 mod stored;

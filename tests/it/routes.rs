@@ -353,7 +353,7 @@ async fn strangers(world: &World, owner: &Owner<'_>) -> Vec<Caller> {
     callers
 }
 
-async fn revoked_key(owner: &Owner<'_>) -> String {
+pub async fn revoked_key(owner: &Owner<'_>) -> String {
     let keys = format!("/api/v1/partner/clients/{}/api-keys", owner.workspace.id);
     let issued = owner.partner.post(&keys, json!({})).await.expect(201);
     let key = issued["data"]["key"].as_str().unwrap().to_owned();
@@ -363,7 +363,7 @@ async fn revoked_key(owner: &Owner<'_>) -> String {
     key
 }
 
-async fn call(
+pub async fn call(
     world: &World,
     route: &Route,
     path: &str,

@@ -21,7 +21,8 @@ on_both_engines! {
 
     async fn removing_a_workspace_knows_every_tenant_table(world: World) {
         let mut listed: Vec<_> = skylight::workspaces::PURGED_TABLES.iter().map(|(table, _)| *table)
-            .chain(skylight::workspaces::FOLLOWING_TABLES.iter().copied()).map(str::to_owned).collect();
+            .chain(skylight::workspaces::FOLLOWING_TABLES.iter().chain(skylight::workspaces::KEEPING_TABLES).copied())
+            .map(str::to_owned).collect();
         let mut tables = tenant_tables(&world).await;
         listed.sort();
         tables.sort();
@@ -78,7 +79,9 @@ async fn tenant_tables(world: &World) -> Vec<String> {
 pub async fn rows_of_workspace(world: &World, id: i64) -> Vec<String> {
     let mut left = Vec::new();
     for table in tenant_tables(world).await {
-        let sql = format!("SELECT COUNT(*) FROM {table} WHERE workspace_id = $1");
+        let kept =
+            if skylight::workspaces::KEEPING_TABLES.contains(&table.as_str()) { " AND NOT of_partner" } else { "" };
+        let sql = format!("SELECT COUNT(*) FROM {table} WHERE workspace_id = $1{kept}");
         let count: i64 = (&world.app.db).one(&sql, args![id]).await.unwrap();
         if count > 0 {
             left.push(format!("{table}: {count}"));

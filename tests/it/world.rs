@@ -74,7 +74,7 @@ pub struct World {
     pub receiver: Receiver,
     pub clock: TestClock,
     pub engine: Engine,
-    _server: Server,
+    server: Option<Server>,
     _database: Option<TestDatabase>,
     _folder: TempDir,
 }
@@ -127,10 +127,23 @@ impl World {
             receiver,
             clock,
             engine,
-            _server: server,
+            server: Some(server),
             _database: database,
             _folder: folder,
         }
+    }
+
+    /// Stops the server, and starts another one on what it left behind when some time has passed. It has another address.
+    pub async fn restart_after(&mut self, pause: Duration) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+        self.clock.advance(pause);
+        let (clock, random) = (Box::new(self.clock.clone()), Box::new(SystemRandom));
+        self.app = open(self.app.config.clone(), clock, random).await.unwrap();
+        let server = Server::start(self.app.clone()).await.unwrap();
+        self.base = format!("http://{}", server.address);
+        self.server = Some(server);
     }
 
     pub async fn partner(&self, name: &str) -> Actor {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 pub const FLOORS: &[&[&str]] = &[
     &["kernel"],
     &["config", "app", "migrations"],
-    &["events", "jobs", "auth"],
+    &["events", "audit", "jobs", "auth"],
     &["plans", "partners", "workspaces", "mail", "team"],
     &["contacts"],
     &["channels", "conversations"],

@@ -93,7 +93,7 @@ async fn get_handler(caller: WorkspaceCaller, Id(id): Id) -> Answer {
 async fn connect_handler(caller: WorkspaceCaller, Valid(new): Valid<NewChannel>) -> Answer {
     let scope = caller.scope();
     let zone = workspaces::timezone(&caller.app.db, scope).await?;
-    let (mut unit, connected) = connect(&caller.app, scope, new).await?;
+    let (mut unit, connected) = connect(&caller.app, caller.origin(), scope, new).await?;
     let channel = get(&mut unit.tx, scope, connected.id, &zone).await?;
     let verify_token = connected.verify_token.map(|token| token.reveal().to_owned());
     let shown = ConnectedChannel { channel, webhook_url: connected.webhook_url, verify_token };

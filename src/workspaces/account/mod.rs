@@ -5,6 +5,7 @@ pub mod api;
 use super::clients::{self, PrimaryUser};
 use super::store;
 use crate::app::Unit;
+use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::{Country, Error, Instant, Result, Timezone};
@@ -123,8 +124,14 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, change: AccountChang
     if !store::update(&mut unit.tx, scope, &details).await? {
         return Ok(());
     }
+    let changes = Changes::none()
+        .and_if_given("company_name", details.company_name)
+        .and_if_given("timezone", details.timezone)
+        .and_if_given("address", details.address)
+        .and_if_given("country_id", details.country);
+    audit::record(unit, scope, Action::AccountUpdated, scope.id(), changes).await?;
     let (partner, _) = store::partner_of(&mut unit.tx, scope).await?;
-    clients::record_updated(unit, PartnerScope::of_workspace(partner), scope.id()).await
+    clients::record_updated(unit, PartnerScope::of_workspace(partner), scope.id()).await.map(|_| ())
 }
 
 /// One look at the plan and the meters: nothing is counted for it.

@@ -1,0 +1,54 @@
+//! What is recorded.
+
+use crate::words;
+use std::sync::LazyLock;
+
+words! {
+    /// What was done: the kind of thing it was done to, and the verb.
+    pub enum Action {
+        AccountUpdated = "account.updated",
+        ApiKeyCreated = "api_key.created",
+        ApiKeyUpdated = "api_key.updated",
+        ApiKeyRegenerated = "api_key.regenerated",
+        ApiKeyRevoked = "api_key.revoked",
+        ChannelConnected = "channel.connected",
+        ChannelDisconnected = "channel.disconnected",
+        ChannelStopped = "channel.stopped",
+        ClientCreated = "client.created",
+        ClientUpdated = "client.updated",
+        ClientPlanScheduled = "client.plan_scheduled",
+        ClientPlanChanged = "client.plan_changed",
+        ClientSuspended = "client.suspended",
+        ClientReactivated = "client.reactivated",
+        ClientDeleted = "client.deleted",
+        ClientAsked = "client.asked_for",
+        PartnerCreated = "partner.created",
+        PartnerUpdated = "partner.updated",
+        PartnerSuspended = "partner.suspended",
+        PartnerReactivated = "partner.reactivated",
+        PartnerKeyCreated = "partner_key.created",
+        MemberCreated = "team_member.created",
+        MemberUpdated = "team_member.updated",
+        MemberRemoved = "team_member.removed",
+        MemberInvited = "team_member.invited",
+        MemberJoined = "team_member.joined",
+        WebhookCreated = "webhook.created",
+        WebhookUpdated = "webhook.updated",
+        WebhookDeleted = "webhook.deleted",
+        WebhookSecretRegenerated = "webhook.secret_regenerated",
+    }
+}
+
+impl Action {
+    /// The kind of thing it is done to.
+    pub fn target(self) -> &'static str {
+        self.as_str().split_once('.').map_or("", |(target, _)| target)
+    }
+}
+
+/// The words of a query parameter, for the document.
+pub(super) fn alternatives<T>(words: &[(&'static str, T)]) -> String {
+    words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join("|")
+}
+
+pub(super) static ACTIONS: LazyLock<String> = LazyLock::new(|| alternatives(Action::WORDS));

@@ -1,0 +1,65 @@
+//! Refused reaches for what is somebody else's. They are noted after the answer is made, whether the id exists or not, so
+//! that neither the answer nor its time tells which.
+
+use super::store::{self, Line};
+use super::{Action, Changes, Outcome};
+use crate::app::{App, Origin};
+use crate::auth::PartnerScope;
+use crate::kernel::{Instant, Result};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+
+/// Of one partner, in a minute, on one node: a loop over all ids must not fill the log.
+const MOST: u32 = 10;
+
+#[derive(Debug, Default)]
+struct Attempts(Mutex<(i64, HashMap<i64, u32>)>);
+
+impl Attempts {
+    fn has_room(&self, partner: PartnerScope, now: Instant) -> bool {
+        let minute = now.seconds() / 60;
+        let mut noted = self.0.lock();
+        if noted.0 != minute {
+            *noted = (minute, HashMap::new());
+        }
+        let count = noted.1.entry(partner.id()).or_default();
+        *count += 1;
+        *count <= MOST
+    }
+}
+
+/// Notes that a partner asked for a client that is not its own. Never a reason to fail what was answered.
+pub async fn refused(app: &App, partner: PartnerScope, origin: Origin, client: i64) {
+    // An id that was written wrong reads as 0, which nobody has.
+    if client < 1 || !app.rooms.of::<Attempts>().has_room(partner, app.now()) {
+        return;
+    }
+    if let Err(error) = note(app, partner, origin, client).await {
+        tracing::warn!(%error, partner = partner.id(), client, "a refused request could not be noted");
+    }
+}
+
+async fn note(app: &App, partner: PartnerScope, origin: Origin, client: i64) -> Result<()> {
+    let mut unit = app.begin_by(origin).await?;
+    let (origin, now) = (unit.origin().clone(), unit.now());
+    let changes = Changes::none().written();
+    let action = Action::ClientAsked;
+    let line = Line { origin: &origin, action, target: client, outcome: Outcome::Refused, changes: &changes };
+    store::insert_for_partner(&mut unit.tx, partner, &line, now).await?;
+    unit.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partner_fills_no_log_and_keeps_nobody_from_it() {
+        let (attempts, at) = (Attempts::default(), Instant::from_seconds(1_767_225_600));
+        let [eager, other] = [1, 2].map(PartnerScope::named_by_operator);
+        let noted = (0..50).filter(|_| attempts.has_room(eager, at)).count();
+        assert_eq!(noted, 10);
+        assert!(attempts.has_room(other, at));
+        assert!(attempts.has_room(eager, Instant::from_seconds(1_767_225_660)), "a minute later");
+    }
+}
