@@ -49,11 +49,14 @@ pub struct IssuedKey {
 /// A key as it is listed: without the secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyInfo {
+    #[schema(example = 31)]
     pub id: i64,
+    #[schema(example = "CRM")]
     pub name: String,
     /// Its prefix and last four characters.
     #[schema(example = "sk_live_…9fQ2")]
     pub hint: String,
+    #[schema(example = json!(["app.example.com"]))]
     pub allowed_domains: Vec<String>,
     pub created_at: Instant,
     pub last_used_at: Option<Instant>,

@@ -19,7 +19,7 @@ pub struct NewContact {
     pub email: Option<Email>,
     #[schema(rename = "type")]
     pub channel_type: ChannelType,
-    #[schema(required = false, max_items = 50)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 50)]
     pub tags: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl Input for PhoneOfType {
 /// A change of some fields of a contact. Read against that contact, because not every field of every contact may go.
 #[derive(Clone, Debug, ToSchema)]
 pub struct ContactChange {
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, nullable = false)]
     name: Option<String>,
     /// `null` removes it, where the channel does not need one.
     #[schema(value_type = Option<Phone>)]
@@ -87,6 +87,7 @@ pub struct ContactChange {
     /// `null` removes it.
     #[schema(value_type = Option<Email>)]
     email: Option<Option<Email>>,
+    #[schema(nullable = false)]
     status: Option<ContactStatus>,
     /// Replaces all tags.
     #[schema(max_items = 50)]

@@ -35,6 +35,7 @@ pub struct Message {
     pub direction: String,
     #[schema(example = "whatsapp")]
     pub channel: String,
+    #[schema(example = 1)]
     pub channel_id: i64,
     /// `text`, or what the content is a placeholder for.
     #[schema(example = "text")]
@@ -62,6 +63,7 @@ pub struct MessageError {
     /// The provider's own code.
     #[schema(example = "131047")]
     pub code: String,
+    #[schema(example = "Re-engagement message")]
     pub message: String,
 }
 
@@ -74,6 +76,7 @@ pub struct Conversation {
     pub contact_name: String,
     #[schema(example = "whatsapp")]
     pub channel: String,
+    #[schema(example = "Is the blue one back in stock?")]
     pub last_message: String,
     pub last_message_at: Instant,
     #[schema(example = 2)]

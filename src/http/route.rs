@@ -36,7 +36,7 @@ pub enum Shape {
     PageInside,
     /// `success` and `message` only.
     Message,
-    /// 204.
+    /// No body: 204, or what a provider takes for an answer.
     Nothing,
     /// Not the envelope: the schema is the whole body.
     Plain,
@@ -90,6 +90,10 @@ pub struct Route {
     pub shape: Shape,
     pub response: Option<Described>,
     pub message: Option<&'static str>,
+    /// What the example of the answer's data shows in place of its fields' own examples.
+    pub shown: Vec<serde_json::Value>,
+    /// A body that is no JSON: its media type and an example.
+    pub text: Option<(&'static str, &'static str)>,
     /// Further problems it can answer, beside those that follow from the row itself.
     pub problems: Vec<u16>,
     handler: MethodRouter<Http>,
@@ -122,6 +126,8 @@ impl Route {
             shape: Shape::Plain,
             response: None,
             message: None,
+            shown: Vec::new(),
+            text: None,
             problems: Vec::new(),
             handler: on(filter, handler),
         }
@@ -166,6 +172,24 @@ impl Route {
 
     pub fn answers_nothing(mut self) -> Self {
         (self.status, self.shape) = (204, Shape::Nothing);
+        self
+    }
+
+    /// 200 without a body.
+    pub fn accepts(mut self) -> Self {
+        self.shape = Shape::Nothing;
+        self
+    }
+
+    /// 200 with a text that is no JSON.
+    pub fn shows(mut self, media_type: &'static str, example: &'static str) -> Self {
+        self.text = Some((media_type, example));
+        self
+    }
+
+    /// Values of the answer's example that differ from what its fields show by themselves.
+    pub fn showing(mut self, values: serde_json::Value) -> Self {
+        self.shown.push(values);
         self
     }
 

@@ -132,13 +132,16 @@ pub struct NewWebhook {
 /// What is to change of a webhook; what is not named stays.
 #[derive(Debug, Default, ToSchema)]
 pub struct WebhookChanges {
+    #[schema(nullable = false, max_length = 255)]
     pub name: Option<String>,
     /// `https`, at most 2048 characters.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, nullable = false)]
     pub url: Option<HookUrl>,
     /// Event names, or `*` for every event.
+    #[schema(nullable = false)]
     pub events: Option<Vec<String>>,
     /// Switching off gives up the deliveries that wait; switching on again does not bring them back.
+    #[schema(nullable = false)]
     pub is_active: Option<bool>,
 }
 

@@ -11,7 +11,7 @@ use crate::kernel::fields::{Fields, Input};
 use crate::kernel::{Email, Error, Instant, Phone, Timezone};
 use http::Method;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 const CLIENTS: &str = "/api/v1/partner/clients";
@@ -33,7 +33,8 @@ fn client_routes() -> [Route; 5] {
             .query("status", "active|suspended|pending_setup", "Filter by status.")
             .query("search", "string", "Search by company name, e-mail or slug.")
             .query("plan", "string", "Filter by plan slug.")
-            .answers::<Client>(200, Shape::Page),
+            .answers::<Client>(200, Shape::Page)
+            .showing(al_madar()),
         Route::new(Method::POST, CLIENTS, Who::Partner, "create_client", create_handler)
             .doc(TAG, "Create a client", "Provisions a workspace together with its first admin.")
             .takes::<NewClientBody>(json!({
@@ -42,16 +43,20 @@ fn client_routes() -> [Route; 5] {
                 "timezone": "Asia/Riyadh", "country_id": 194, "skip_invite": false,
             }))
             .answers::<Client>(201, Shape::One)
+            .showing(gulf_logistics())
             .saying("Client workspace created successfully."),
         Route::new(Method::GET, CLIENT, Who::Partner, "get_client", get_handler)
             .doc(TAG, "Get a client", "Full details of one client workspace.")
-            .answers::<Client>(200, Shape::One),
+            .answers::<Client>(200, Shape::One)
+            .showing(al_madar()),
         Route::new(Method::PATCH, CLIENT, Who::Partner, "update_client", update_handler)
             .doc(TAG, "Update a client", UPDATE)
             .takes::<ClientChange>(
                 json!({"company_name": "Al-Madar Retail International", "plan": "business", "timezone": "Europe/London"}),
             )
             .answers::<Client>(200, Shape::One)
+            .showing(al_madar())
+            .showing(json!({"company_name": "Al-Madar Retail International"}))
             .saying("Client updated successfully."),
         Route::new(Method::DELETE, CLIENT, Who::Partner, "delete_client", delete_handler)
             .doc(TAG, "Delete a client", DELETE)
@@ -80,6 +85,7 @@ fn standing_routes() -> [Route; 2] {
         Route::new(Method::POST, REACTIVATE, Who::Partner, "reactivate_client", reactivate_handler)
             .doc(TAG, "Reactivate a client", "Lifts a suspension.")
             .answers::<Standing>(200, Shape::One)
+            .showing(json!({"status": "active", "suspended_at": null}))
             .saying("Client workspace reactivated."),
     ]
 }
@@ -98,6 +104,24 @@ fn key_routes() -> [Route; 3] {
             .doc(TAG, "Revoke a client's API key", "Refused at once on this server, within a second on others.")
             .answers_nothing(),
     ]
+}
+
+/// The documented client, where its fields' own examples are other ones.
+fn al_madar() -> Value {
+    json!({"primary_user": {"phone": "+966501112233"}, "created_at": "2026-01-10T09:00:00.000000Z", "suspended_at": null})
+}
+
+fn gulf_logistics() -> Value {
+    json!({
+        "id": 115, "company_name": "Gulf Logistics", "slug": "gulf-logistics-9k2p", "plan": "pro",
+        "primary_user": {
+            "id": 230, "first_name": "Khalid", "last_name": "Nasser", "email": "khalid@gulflogistics.sa",
+            "phone": "+966507654321",
+        },
+        "usage": {"contacts": 0, "messages_this_month": 0, "team_members": 1},
+        "dashboard_url": "https://dashboard.skylightchat.com/login?workspace=gulf-logistics-9k2p",
+        "created_at": "2026-03-14T11:00:00.000000Z", "suspended_at": null,
+    })
 }
 
 /// The body of a creation, for the document.
@@ -136,6 +160,7 @@ impl Input for Reason {
 /// A key just issued.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Issued {
+    #[schema(example = 31)]
     pub id: i64,
     #[schema(example = "CRM")]
     pub name: String,

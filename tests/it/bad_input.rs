@@ -2,7 +2,7 @@
 //! documentation of their bodies, the cases from `data/`: status, code and faults by field, the same on both engines, and
 //! nothing stored.
 
-use crate::cast::Owner;
+use crate::cast::{Owner, unlimited};
 use crate::documented::{self, Field, assert_documented};
 use crate::on_both_engines;
 use crate::stored;
@@ -84,6 +84,46 @@ on_both_engines! {
         assert!(heard.len() > 500, "{} cases", heard.len());
         stored::assert_same(&before, &stored::rows(&world).await);
         agree(&world, "fields", heard);
+    }
+
+    async fn null_is_taken_where_the_document_says_so_and_nowhere_else(world: World) {
+        let owner = Owner::new(&world, "nakheel").await;
+        let mut heard = Vec::new();
+        unlimited(&world).await;
+        for mut endpoint in endpoints(&owner).await {
+            let fields = std::mem::take(&mut endpoint.fields);
+            for field in fields.iter().filter(|field| !field.required) {
+                let what = format!("{} with {} = null", endpoint.route.operation, field.path);
+                let mut said = Vec::new();
+                for is_there in [true, false] {
+                    // Every time about things of its own: what is taken may change them.
+                    endpoint.path = owner.path(&endpoint.route).await;
+                    endpoint.body = owner.body(&endpoint.route).await.unwrap();
+                    if !can_hold(&endpoint.body, field) {
+                        break;
+                    }
+                    put(&mut endpoint.body, field, Value::Null);
+                    if !is_there {
+                        remove(&mut endpoint.body, field);
+                    }
+                    let answer = endpoint.json(&owner, &endpoint.body).await;
+                    assert!(answer.status < 500, "{what}: {answer:?}");
+                    said.push(answer.json()["errors"].get(&field.path).cloned());
+                }
+                // A contact may lose its number where the channel does not need one.
+                if said.is_empty() || (endpoint.route.operation, field.name()) == ("update_contact", "phone") {
+                    continue;
+                }
+                if field.nullable {
+                    assert_eq!(said[0], said[1], "{what} is not what nothing is");
+                } else {
+                    assert!(said[0].is_some(), "{what} is taken, and the document does not say so");
+                }
+                heard.push(format!("{what}: {said:?}"));
+            }
+        }
+        assert!(heard.len() > 15, "{} fields", heard.len());
+        agree(&world, "null", heard);
     }
 
     async fn only_json_is_read_and_it_may_be_called_so_in_several_ways(world: World) {
@@ -181,7 +221,7 @@ on_both_engines! {
         let long = "a".repeat(600);
         let mut heard = Vec::new();
         for route in skylight::routes::all() {
-            if route.parameters.is_empty() {
+            if route.parameters.is_empty() || !matches!(route.who, Who::Workspace | Who::Partner) {
                 continue;
             }
             let path = owner.path(&route).await;
@@ -360,6 +400,14 @@ fn wrong_values(field: &Field) -> Vec<Value> {
         _ => {}
     }
     values
+}
+
+/// Whether the object that the field belongs to is in the body.
+fn can_hold(body: &Value, field: &Field) -> bool {
+    match field.path.rsplit_once('.') {
+        Some((parent, _)) => body.pointer(&format!("/{}", parent.replace('.', "/"))).is_some_and(Value::is_object),
+        None => true,
+    }
 }
 
 fn put(body: &mut Value, field: &Field, value: Value) {

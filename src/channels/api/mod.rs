@@ -63,6 +63,7 @@ pub struct ConnectedChannel {
     #[serde(flatten)]
     pub channel: Channel,
     /// Where the provider posts. To be entered at Meta; at Telegram it is registered already.
+    #[schema(example = "https://chat.example.com/hooks/telegram/8Zk1…")]
     pub webhook_url: Option<String>,
     /// To be entered at Meta beside the address. Shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
