@@ -16,7 +16,7 @@ pub use search::{Filter, Search};
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
 use crate::events;
-use crate::kernel::{Email, Error, Instant, Listing, Page, Phone, Result};
+use crate::kernel::{Cursor, Email, Error, Instant, Listing, Page, Phone, Result};
 use crate::plans::meter;
 use serde::Serialize;
 use skylight_db::{Cell, Column, Db, Param, Read, Value};
@@ -175,16 +175,13 @@ pub async fn summary(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<
 /// One page, newest first.
 pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -> Result<Listing<Contact>> {
     let items = store::page(db, scope, filter, page).await?;
-    let found = i64::try_from(items.len()).unwrap_or(page.size);
-    let is_last = found < page.size && (found > 0 || page.number == 1);
-    let total = if is_last {
-        page.offset() + found
-    } else if filter.takes_all() {
-        meter::contacts(db, scope).await?
-    } else {
-        store::count(db, scope, filter).await?
+    let total = async {
+        match filter.takes_all() {
+            true => meter::contacts(db, scope).await,
+            false => Ok(store::count(db, scope, filter).await?),
+        }
     };
-    Ok(Listing { items, total, page })
+    Listing::of(page, items, |contact| Cursor::id(contact.id), total).await
 }
 
 /// Changes what is said and leaves the rest; a change that changes nothing is no event.

@@ -91,14 +91,14 @@ pub async fn find_by_phone(
 pub async fn page(read: impl Read, scope: WorkspaceScope, filter: &Filter, page: Page) -> Result<Vec<Contact>> {
     let mut args = vec![scope.value(), SEPARATOR.value()];
     let conditions = conditions(filter, &mut args);
-    args.extend([Value::Int(page.size), Value::Int(page.offset())]);
-    let (limit, skip) = (args.len() - 1, args.len());
+    args.extend([Value::Int(page.limit()), Value::Int(page.offset()), Value::Int(page.before().id)]);
+    let (limit, skip, before) = (args.len() - 2, args.len() - 1, args.len());
     let rows = format!(
-        "FROM contact WHERE workspace_id BETWEEN $1 AND $1{conditions}
+        "FROM contact WHERE workspace_id BETWEEN $1 AND $1 AND id < ${before}{conditions}
          ORDER BY workspace_id DESC, id DESC LIMIT ${limit} OFFSET ${skip}"
     );
-    let sql = match page.number {
-        1 => format!("SELECT {COLUMNS}, {TAGS} {rows}"),
+    let sql = match page.offset() {
+        0 => format!("SELECT {COLUMNS}, {TAGS} {rows}"),
         _ => format!("SELECT {COLUMNS}, {TAGS} FROM (SELECT {COLUMNS} {rows}) AS contact ORDER BY id DESC"),
     };
     read.all(&sql, &args).await

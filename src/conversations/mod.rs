@@ -16,7 +16,7 @@ use crate::channels;
 use crate::contacts::{self, ChannelType};
 use crate::jobs::{self, LaneKey, NewJob};
 use crate::kernel::fields::{Fields, Input};
-use crate::kernel::{Error, Instant, Listing, Page, Result};
+use crate::kernel::{Cursor, Error, Instant, Listing, Page, Result};
 use crate::plans::meter;
 use serde::Serialize;
 use skylight_db::{Db, Read};
@@ -106,9 +106,10 @@ impl Input for Filter {
 /// Conversations, the most recent first.
 pub async fn list(db: &Db, scope: WorkspaceScope, filter: Filter) -> Result<Listing<Conversation>> {
     let channel = filter.channel.map(ChannelType::as_str);
-    let total = store::count_conversations(db, scope, channel, filter.contact_id).await?;
-    let items = store::conversations(db, scope, channel, filter.contact_id, filter.page).await?;
-    Ok(Listing { items, total, page: filter.page })
+    let rows = store::conversations(db, scope, channel, filter.contact_id, filter.page).await?;
+    let place = |row: &Conversation| Cursor { key: row.last_message_at.micros(), id: row.contact_id };
+    let total = async { Ok(store::count_conversations(db, scope, channel, filter.contact_id).await?) };
+    Listing::of(filter.page, rows, place, total).await
 }
 
 /// Messages with a contact, the newest first.
@@ -120,9 +121,10 @@ pub async fn history(
     page: Page,
 ) -> Result<Listing<Message>> {
     contacts::summary(db, scope, contact).await?;
-    let total = store::count_messages(db, scope, contact, direction).await?;
     let rows = store::messages(db, scope, contact, direction, page).await?;
-    Ok(Listing { items: rows.into_iter().map(Message::from).collect(), total, page })
+    let messages: Vec<Message> = rows.into_iter().map(Message::from).collect();
+    let total = async { Ok(store::count_messages(db, scope, contact, direction).await?) };
+    Listing::of(page, messages, |message| Cursor::id(message.id), total).await
 }
 
 /// Whether anything was said with a contact yet.

@@ -30,8 +30,9 @@ pub async fn conversations(
               ON contact.workspace_id = conversation.workspace_id AND contact.id = conversation.contact_id
          WHERE conversation.workspace_id = $1 AND (contact.type = $2 OR $2 IS NULL)
            AND (conversation.contact_id = $3 OR $3 IS NULL)
-         ORDER BY conversation.last_message_at DESC, conversation.id DESC LIMIT $4 OFFSET $5",
-        args![scope, channel, contact, page.size, page.offset()],
+           AND (conversation.last_message_at, conversation.contact_id) < ($6, $7)
+         ORDER BY conversation.last_message_at DESC, conversation.contact_id DESC LIMIT $4 OFFSET $5",
+        args![scope, channel, contact, page.limit(), page.offset(), page.before().key, page.before().id],
     )
     .await
 }
@@ -126,8 +127,9 @@ pub async fn messages(
         "SELECT id, contact_id, direction, channel, channel_id, kind, content, status, error_class, error_code,
                 error_message, sent_at, delivered_at, read_at, failed_at, created_at
          FROM message WHERE workspace_id = $1 AND contact_id = $2 AND (direction = $3 OR $3 IS NULL)
+           AND id < $6
          ORDER BY id DESC LIMIT $4 OFFSET $5",
-        args![scope, contact, direction, page.size, page.offset()],
+        args![scope, contact, direction, page.limit(), page.offset(), page.before().id],
     )
     .await
 }

@@ -43,17 +43,17 @@ impl Reply {
 
     /// 200 with one page of a list.
     pub fn page<T: Serialize>(listing: &Listing<T>) -> Result<Self> {
-        Self::envelope(200, Some(&listing.items), None, Some(listing.meta()))
+        Self::envelope(200, Some(&listing.items), None, Some(&listing.meta))
     }
 
     /// 200 with one page of a list inside other data.
     pub fn page_in<T>(data: &impl Serialize, listing: &Listing<T>) -> Result<Self> {
-        Self::envelope(200, Some(data), None, Some(listing.meta()))
+        Self::envelope(200, Some(data), None, Some(&listing.meta))
     }
 
     /// 200 with all of a short list, a sentence and `meta`: `GET /webhooks` serves both generations of clients (C9).
     pub fn page_saying<T: Serialize>(listing: &Listing<T>, message: &str) -> Result<Self> {
-        Self::envelope(200, Some(&listing.items), Some(message), Some(listing.meta()))
+        Self::envelope(200, Some(&listing.items), Some(message), Some(&listing.meta))
     }
 
     /// 204.

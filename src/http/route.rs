@@ -153,9 +153,14 @@ impl Route {
         self
     }
 
-    /// The two parameters of every list.
+    /// The parameters of every list that comes in parts.
     pub fn paged(self, default: &'static str) -> Self {
-        self.query("page", "integer", "Page number (default 1).").query("per_page", "integer", default)
+        self.query("page", "integer", "Page number (default 1).").query("per_page", "integer", default).query(
+            "cursor",
+            "cursor",
+            "Instead of `page`: walks the list. Empty for the beginning, then each answer's `meta.next_cursor`, which is null \
+             at the end.",
+        )
     }
 
     pub fn takes<T: ToSchema>(mut self, example: serde_json::Value) -> Self {

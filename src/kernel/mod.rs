@@ -24,7 +24,7 @@ pub use email::Email;
 pub use error::{Error, Problem, Result};
 pub use fields::{Fields, Input};
 pub use instant::{Instant, Month};
-pub use page::{Listing, Page};
+pub use page::{Cursor, Listing, Page};
 pub use phone::Phone;
 pub use random::{Random, SystemRandom};
 pub use secret::Secret;

@@ -6,7 +6,7 @@ mod store;
 
 use crate::auth::PartnerScope;
 use crate::kernel::fields::{Fields, Input};
-use crate::kernel::{Instant, Listing, Month, Page, Result};
+use crate::kernel::{Cursor, Instant, Listing, Month, Page, Result};
 use crate::workspaces;
 use serde::Serialize;
 use skylight_db::Db;
@@ -208,9 +208,11 @@ pub async fn of_all(
 ) -> Result<(PartnerUsage, Listing<()>)> {
     let month = period.month(now)?;
     let summary = store::summary(db, partner, month).await?;
-    let clients = store::page(db, partner, month, page).await?;
-    let listing = Listing { items: Vec::new(), total: summary.total_clients, page };
-    Ok((PartnerUsage { period: period.text.clone(), summary, clients }, listing))
+    let rows = store::page(db, partner, month, page).await?;
+    let total = summary.total_clients;
+    let part = Listing::of(page, rows, |client| Cursor::id(client.client_id), async { Ok(total) }).await?;
+    let (clients, meta) = (part.items, part.meta);
+    Ok((PartnerUsage { period: period.text.clone(), summary, clients }, Listing { items: Vec::new(), meta }))
 }
 
 /// Recounts what is counted as it happens; answers a sentence for every counter that differs.

@@ -81,9 +81,9 @@ pub async fn page(db: &Db, partner: PartnerScope, month: Month, page: Page) -> R
          LEFT JOIN meter_month AS counted ON counted.workspace_id = workspace.id
               AND counted.month = (SELECT MAX(month) FROM meter_month AS latest
                                    WHERE latest.workspace_id = workspace.id AND latest.month <= $2)
-         WHERE workspace.partner_id = $1 AND workspace.status <> 'deleted'
+         WHERE workspace.partner_id = $1 AND workspace.status <> 'deleted' AND workspace.id < $5
          ORDER BY workspace.id DESC LIMIT $3 OFFSET $4",
-        args![partner, month, page.size, page.offset()],
+        args![partner, month, page.limit(), page.offset(), page.before().id],
     )
     .await
 }

@@ -3,7 +3,7 @@
 use super::store::{self, AttemptRow, DeliveryRow, Wanted};
 use crate::auth::WorkspaceScope;
 use crate::kernel::fields::{Fields, Input};
-use crate::kernel::{Instant, Listing, Page, Result};
+use crate::kernel::{Cursor, Instant, Listing, Page, Result};
 use serde::Serialize;
 use skylight_db::Db;
 use std::collections::HashMap;
@@ -114,16 +114,19 @@ pub async fn deliveries(
         status: query.status.map(Status::as_str),
     };
     let rows = store::deliveries(db, scope, wanted, query.page).await?;
-    let total = match (wanted.event, wanted.status) {
-        (None, None) => owner.deliveries,
-        _ => store::count_deliveries(db, scope, wanted).await?,
+    let total = async {
+        match (wanted.event, wanted.status) {
+            (None, None) => Ok(owner.deliveries),
+            _ => Ok(store::count_deliveries(db, scope, wanted).await?),
+        }
     };
-    let mut earlier = earlier_attempts(db, scope, &rows).await?;
+    let part = Listing::of(query.page, rows, |row| Cursor::id(row.id), total).await?;
+    let mut earlier = earlier_attempts(db, scope, &part.items).await?;
     let entry = |row: DeliveryRow| {
         let attempts = earlier.remove(&row.id).unwrap_or_default();
         DeliveryEntry::new(row, attempts, owner.dropped_through)
     };
-    Ok(Listing { items: rows.into_iter().map(entry).collect(), total, page: query.page })
+    Ok(part.map(entry))
 }
 
 async fn earlier_attempts(

@@ -186,7 +186,7 @@ fn read_events(fields: &Fields<'_>, required: bool) -> Option<Vec<String>> {
 pub async fn list(read: impl Read, scope: WorkspaceScope) -> Result<Listing<Webhook>> {
     let items: Vec<Webhook> = store::list(read, scope).await?.into_iter().map(Webhook::from).collect();
     let total = i64::try_from(items.len()).unwrap_or(MOST);
-    Ok(Listing { items, total, page: Page { number: 1, size: MOST.max(total) } })
+    Ok(Listing::counted(Page::first(MOST.max(total)), items, total))
 }
 
 pub async fn get(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Webhook> {

@@ -448,9 +448,11 @@ pub async fn deliveries(
     let sql = format!(
         "SELECT id, delivery_id, event, status, queued_at, attempts, attempted_at, duration_ms, response_status,
              response_body, error, dropped, next_retry_at, delivered_at, created_at
-         FROM webhook_delivery WHERE workspace_id = $1 AND {WANTED} ORDER BY id DESC LIMIT $6 OFFSET $7"
+         FROM webhook_delivery WHERE workspace_id = $1 AND {WANTED} AND id < $8
+         ORDER BY id DESC LIMIT $6 OFFSET $7"
     );
-    read.all(&sql, args![scope, webhook, event, dropped_through, status, page.size, page.offset()]).await
+    let (limit, offset, before) = (page.limit(), page.offset(), page.before().id);
+    read.all(&sql, args![scope, webhook, event, dropped_through, status, limit, offset, before]).await
 }
 
 pub async fn count_deliveries(read: impl Read, scope: WorkspaceScope, wanted: Wanted<'_>) -> Result<i64> {

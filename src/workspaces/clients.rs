@@ -6,7 +6,7 @@ use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{LaneKey, NewJob};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::fields::{Fields, Input};
-use crate::kernel::{Country, Email, Error, Instant, Listing, Page, Phone, Result, Timezone, text};
+use crate::kernel::{Country, Cursor, Email, Error, Instant, Listing, Page, Phone, Result, Timezone, text};
 use crate::team::NewAdmin;
 use crate::{events, plans, team};
 use serde::Serialize;
@@ -200,10 +200,10 @@ pub async fn clients(
         search: filter.search.as_deref().map(text::fold),
         month: now.month(),
     };
-    let total = store::count(db, partner, &found).await?;
     let rows = store::page(db, partner, &found, filter.page).await?;
-    let items = rows.into_iter().map(|row| row.client(&link)).collect();
-    Ok(Listing { items, total, page: filter.page })
+    let total = async { Ok(store::count(db, partner, &found).await?) };
+    let part = Listing::of(filter.page, rows, |row| Cursor::id(row.id), total).await?;
+    Ok(part.map(|row| row.client(&link)))
 }
 
 pub async fn client(

@@ -194,21 +194,23 @@ pub async fn count(db: &Db, partner: PartnerScope, filter: &Filter<'_>) -> Resul
 pub async fn page(db: &Db, partner: PartnerScope, filter: &Filter<'_>, page: Page) -> Result<Vec<ClientRow>> {
     if filter.search.is_some() {
         let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
-        let take = usize::try_from(page.size).unwrap_or(usize::MAX);
-        return Ok(filter.rows(db, partner).await?.into_iter().skip(skip).take(take).collect());
+        let take = usize::try_from(page.limit()).unwrap_or(usize::MAX);
+        let rows = filter.rows(db, partner).await?.into_iter().filter(|row| row.id < page.before().id);
+        return Ok(rows.skip(skip).take(take).collect());
     }
     let sql = format!(
         "{CLIENT} WHERE workspace.partner_id = $1 AND workspace.status <> 'deleted'
-             AND (workspace.status = $3 OR $3 IS NULL) AND (plan.slug = $4 OR $4 IS NULL)
+             AND (workspace.status = $3 OR $3 IS NULL) AND (plan.slug = $4 OR $4 IS NULL) AND workspace.id < $7
          ORDER BY workspace.id DESC LIMIT $5 OFFSET $6"
     );
-    let values: [Value<'_>; 6] = [
+    let values: [Value<'_>; 7] = [
         partner.value(),
         filter.month.value(),
         filter.status.value(),
         filter.plan.value(),
-        page.size.value(),
+        Value::Int(page.limit()),
         Value::Int(page.offset()),
+        Value::Int(page.before().id),
     ];
     db.all(&sql, &values).await
 }
@@ -231,7 +233,7 @@ const CLIENT: &str = "SELECT workspace.id, workspace.partner_id, workspace.compa
     LEFT JOIN meter_month ON meter_month.workspace_id = workspace.id AND meter_month.month = $2";
 
 pub struct ClientRow {
-    id: i64,
+    pub id: i64,
     partner_id: i64,
     company_name: String,
     slug: String,

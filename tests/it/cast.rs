@@ -55,6 +55,37 @@ impl<'a> Owner<'a> {
         path.join("/")
     }
 
+    /// Makes three rows for a list, where its path or [`Owner::new`] has not made them.
+    pub async fn fill(&self, route: &Route, path: &str) {
+        for _ in 0..3 {
+            match route.operation {
+                "list_contacts" => {
+                    self.workspace.contact("Sarah", &phone()).await;
+                }
+                "list_conversations" => {
+                    let contact = self.workspace.contact("Omar", &phone()).await;
+                    self.send(&contact["id"]).await;
+                }
+                "list_messages" => {
+                    let contact = path.split('/').nth(4).unwrap().parse::<i64>().unwrap();
+                    self.send(&contact.into()).await;
+                }
+                "list_webhook_deliveries" => {
+                    self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
+                }
+                "list_clients" | "get_partner_usage" => {
+                    self.partner.client(&format!("client {}", count()), "pro").await;
+                }
+                other => panic!("what fills {other}? Teach it to `Owner::fill` in tests/it/cast.rs"),
+            }
+        }
+    }
+
+    async fn send(&self, contact: &Value) {
+        let message = json!({"contact_id": contact, "content": "Your table is booked."});
+        self.workspace.post("/api/v1/messages/send", message).await.expect(201);
+    }
+
     /// What stands in a path after these segments.
     async fn thing(&self, path: &[String]) -> String {
         let id = |made: Value| made["id"].to_string();

@@ -16,6 +16,7 @@ mod limits;
 mod nodes;
 mod openapi;
 mod outages;
+mod paging;
 mod partners;
 mod process;
 mod routes;
