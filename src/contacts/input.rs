@@ -12,7 +12,7 @@ const MOST_TAGS: usize = 50;
 /// A contact to be.
 #[derive(Clone, Debug, ToSchema)]
 pub struct NewContact {
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     pub name: String,
     /// Required for WhatsApp and Telegram. A national number is read as one of the workspace's country.
     pub phone: Option<Phone>,
@@ -79,7 +79,7 @@ impl Input for PhoneOfType {
 /// A change of some fields of a contact. Read against that contact, because not every field of every contact may go.
 #[derive(Clone, Debug, ToSchema)]
 pub struct ContactChange {
-    #[schema(max_length = 255, nullable = false)]
+    #[schema(min_length = 1, max_length = 255, nullable = false)]
     name: Option<String>,
     /// `null` removes it, where the channel does not need one.
     #[schema(value_type = Option<Phone>)]

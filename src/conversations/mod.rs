@@ -142,10 +142,9 @@ pub async fn message(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<
 pub struct NewMessage {
     #[schema(example = 42)]
     pub contact_id: i64,
-    #[schema(example = "Your table is booked for 19:30.")]
+    #[schema(min_length = 1, max_length = 4096, example = "Your table is booked for 19:30.")]
     pub content: String,
     /// The contact's channel type; anything else is refused.
-    #[schema(value_type = Option<String>)]
     pub channel: Option<ChannelType>,
     /// A certain account of that type. Default: the one the conversation is held on.
     pub channel_id: Option<i64>,

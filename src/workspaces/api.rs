@@ -127,8 +127,10 @@ fn gulf_logistics() -> Value {
 /// The body of a creation, for the document.
 #[derive(Debug, ToSchema)]
 pub struct NewClientBody {
+    #[schema(min_length = 1, max_length = 255)]
     pub company_name: String,
     /// Plan slug: `starter`, `pro`, `business`.
+    #[schema(min_length = 1)]
     pub plan: String,
     pub admin: AdminBody,
     pub timezone: Option<Timezone>,
@@ -138,7 +140,9 @@ pub struct NewClientBody {
 
 #[derive(Debug, ToSchema)]
 pub struct AdminBody {
+    #[schema(min_length = 1, max_length = 255)]
     pub first_name: String,
+    #[schema(min_length = 1, max_length = 255)]
     pub last_name: String,
     pub email: Email,
     pub phone: Option<Phone>,

@@ -239,14 +239,15 @@ fn webhook_paths(events: &[(&str, &str)]) -> utoipa::openapi::Paths {
 
 fn components(routes: &[Route]) -> Components {
     let mut components = Components::new();
-    let mut schemas: Vec<NamedSchema> = Vec::new();
-    let described = routes.iter().flat_map(|route| [route.request, route.response]).flatten();
-    described.for_each(|described| (described.add_schemas)(&mut schemas));
-    <Meta as ToSchema>::schemas(&mut schemas);
-    schemas.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
-    schemas.push(("Problem".into(), problems::schema()));
-    schemas.push(("WebhookPayload".into(), payload_schema()));
-    for (name, schema) in schemas {
+    let (mut taken, mut answered): (Vec<NamedSchema>, Vec<NamedSchema>) = Default::default();
+    routes.iter().filter_map(|route| route.request).for_each(|of| (of.add_schemas)(&mut taken));
+    routes.iter().filter_map(|route| route.response).for_each(|of| (of.add_schemas)(&mut answered));
+    <Meta as ToSchema>::schemas(&mut answered);
+    answered.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
+    answered.iter_mut().for_each(|(_, schema)| require_all(schema));
+    let ours = [("Problem".into(), problems::schema()), ("WebhookPayload".into(), payload_schema())];
+    // What is both taken and answered is described as it is taken.
+    for (name, schema) in answered.into_iter().chain(taken).chain(ours) {
         components.schemas.insert(name, schema);
     }
     components.responses = problems::shared(routes);
@@ -256,6 +257,19 @@ fn components(routes: &[Route]) -> Components {
         components.add_security_scheme(name, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(header))));
     }
     components
+}
+
+/// No answer leaves out a key: what is not there is null.
+fn require_all(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            object.required = object.properties.keys().cloned().collect();
+            object.properties.values_mut().for_each(require_all);
+        }
+        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(require_all),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(require_all),
+        _ => {}
+    }
 }
 
 /// The schemas as they are printed.
