@@ -9,6 +9,7 @@ mod channels;
 mod contacts;
 mod docs;
 mod documented;
+mod examples;
 mod framing;
 mod idempotency;
 mod journey;
