@@ -99,7 +99,7 @@ on_both_engines! {
                     // Every time about things of its own: what is taken may change them.
                     endpoint.path = owner.path(&endpoint.route).await;
                     endpoint.body = owner.body(&endpoint.route).await.unwrap();
-                    if !can_hold(&endpoint.body, field) {
+                    if !documented::can_hold(&endpoint.body, field) {
                         break;
                     }
                     put(&mut endpoint.body, field, Value::Null);
@@ -346,14 +346,14 @@ async fn nothing_given(owner: &Owner<'_>, endpoint: &Endpoint) -> Vec<String> {
     heard
 }
 
-struct BadBody {
+pub struct BadBody {
     status: u16,
     code: String,
     name: String,
-    bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
-fn bad_bodies() -> Vec<BadBody> {
+pub fn bad_bodies() -> Vec<BadBody> {
     let lines = include_str!("data/bad_bodies.tsv").lines().filter(|line| !line.starts_with('#'));
     let read = |line: &str| {
         let [status, code, name, body] = line.split('\t').collect::<Vec<_>>()[..] else {
@@ -385,7 +385,7 @@ fn unescaped(text: &str) -> Vec<u8> {
 static WRONG: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("data/wrong_values.json")).unwrap());
 
 /// Values of other types, and values that a field of this name cannot have.
-fn wrong_values(field: &Field) -> Vec<Value> {
+pub fn wrong_values(field: &Field) -> Vec<Value> {
     let of = |group: &str, name: &str| WRONG[group][name].as_array().cloned().unwrap_or_default();
     let mut values = of("kinds", &field.kind);
     assert!(!values.is_empty(), "no wrong values for a {}", field.kind);
@@ -402,20 +402,12 @@ fn wrong_values(field: &Field) -> Vec<Value> {
     values
 }
 
-/// Whether the object that the field belongs to is in the body.
-fn can_hold(body: &Value, field: &Field) -> bool {
-    match field.path.rsplit_once('.') {
-        Some((parent, _)) => body.pointer(&format!("/{}", parent.replace('.', "/"))).is_some_and(Value::is_object),
-        None => true,
-    }
-}
-
-fn put(body: &mut Value, field: &Field, value: Value) {
+pub fn put(body: &mut Value, field: &Field, value: Value) {
     let (parent, name) = parent(body, field);
     parent[name] = value;
 }
 
-fn remove(body: &mut Value, field: &Field) {
+pub fn remove(body: &mut Value, field: &Field) {
     let (parent, name) = parent(body, field);
     parent.as_object_mut().unwrap().remove(name);
 }

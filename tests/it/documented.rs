@@ -123,6 +123,14 @@ pub fn fields(route: &Route, example: &Value) -> Vec<Field> {
     fields
 }
 
+/// Whether the object that the field belongs to is in the body.
+pub fn can_hold(body: &Value, field: &Field) -> bool {
+    match field.path.rsplit_once('.') {
+        Some((parent, _)) => body.pointer(&format!("/{}", parent.replace('.', "/"))).is_some_and(Value::is_object),
+        None => true,
+    }
+}
+
 fn collect(schema: &Value, example: &Value, prefix: &str, parent_required: bool, fields: &mut Vec<Field>) {
     let schema = resolved(schema);
     let open = serde_json::Map::new();

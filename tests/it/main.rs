@@ -21,6 +21,7 @@ mod paging;
 mod partners;
 mod process;
 mod routes;
+mod sequence;
 mod statements;
 mod stored;
 mod webhooks;

@@ -11,8 +11,8 @@ pub type Rows = BTreeMap<String, BTreeSet<String>>;
 /// Rows that come and go by themselves: heartbeats, leases, and counted requests (which refused ones are, too).
 const RESTLESS: &[&str] = &["node", "job_lane", "rate_window"];
 
-/// Waits until the background has nothing to do, and reads all rows.
-pub async fn rows(world: &World) -> Rows {
+/// Waits until the background has nothing to do.
+pub async fn at_rest(world: &World) {
     let read = &world.app.db;
     until("the background is at rest", async || {
         let unnumbered: i64 = read.one("SELECT COUNT(*) FROM event WHERE seq IS NULL", args![]).await.unwrap();
@@ -21,6 +21,12 @@ pub async fn rows(world: &World) -> Rows {
         if unnumbered + jobs == 0 { Ok(()) } else { Err(format!("{unnumbered} events, {jobs} jobs")) }
     })
     .await;
+}
+
+/// Waits until the background has nothing to do, and reads all rows.
+pub async fn rows(world: &World) -> Rows {
+    at_rest(world).await;
+    let read = &world.app.db;
     let mut rows = Rows::new();
     for (table, columns) in tables(world).await {
         let text = match world.engine {
