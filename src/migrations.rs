@@ -21,4 +21,5 @@ migrations![
     "0008_channels",
     "0009_conversations",
     "0010_webhooks",
+    "0011_contact_lists",
 ];

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::http::{idempotency, server};
 use crate::jobs::Workers;
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
-use crate::{channels, conversations, demo, events, routes, webhooks, workspaces};
+use crate::{channels, contacts, conversations, demo, events, routes, webhooks, workspaces};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,7 @@ impl Server {
         let tasks = vec![
             tokio::spawn(events::run(app.clone(), vec![Arc::new(webhooks::FanOut)])),
             tokio::spawn(workers.run()),
+            tokio::spawn(contacts::indexing::run(app.clone())),
             tokio::spawn(keep_house(app.clone())),
             tokio::spawn(server::serve(app.clone(), listener, pipeline)),
         ];

@@ -3,9 +3,11 @@
 //! A phone number is unique per workspace and channel type; the unique index decides. Every verb touches the contact's
 //! row first and the workspace's meter last: writers then wait for each other in one order, and the meter, which all of
 //! them share, is held for the shortest time.
-//! Tables: `contact`, `tag`, `contact_tag`.
+//! Tables: `contact`, `tag`, `contact_tag`, `contact_block`, `contact_unindexed`, `contact_gram`.
 
 pub mod api;
+mod grams;
+pub mod indexing;
 mod input;
 mod search;
 mod store;
@@ -20,6 +22,7 @@ use crate::kernel::{Cursor, Email, Error, Instant, Listing, Page, Phone, Result}
 use crate::plans::meter;
 use serde::Serialize;
 use skylight_db::{Cell, Column, Db, Param, Read, Value};
+use store::listing::{self, Part, Wanted};
 use utoipa::ToSchema;
 
 /// Where a contact is talked to.
@@ -172,16 +175,42 @@ pub async fn summary(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<
     store::find_summary(read, scope, id).await?.ok_or_else(no_such)
 }
 
-/// One page, newest first.
+/// One part of the list, newest first.
 pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -> Result<Listing<Contact>> {
-    let items = store::page(db, scope, filter, page).await?;
+    let tag = match &filter.tag {
+        Some(title) => match listing::tag_named(db, scope, title).await? {
+            Some(tag) => Some(tag),
+            None => return Listing::of(page, Vec::new(), place, async { Ok(0) }).await,
+        },
+        None => None,
+    };
+    let words = filter.search.as_ref().map(|search| search.query(db.words(), scope));
+    let wanted = Wanted { filter, tag: tag.as_ref().map(|tag| tag.id), words };
+    let items = listing::page(db, scope, &wanted, part(db, scope, &wanted, page).await?).await?;
     let total = async {
-        match filter.takes_all() {
-            true => meter::contacts(db, scope).await,
-            false => Ok(store::count(db, scope, filter).await?),
+        match &tag {
+            Some(tag) if filter.is_only_a_tag() => Ok(tag.contacts_count),
+            _ => Ok(listing::count(db, scope, &wanted).await?),
         }
     };
-    Listing::of(page, items, |contact| Cursor::id(contact.id), total).await
+    Listing::of(page, items, place, total).await
+}
+
+fn place(contact: &Contact) -> Cursor {
+    Cursor::id(contact.id)
+}
+
+/// Nearer rows are walked over: that is faster than looking for their block.
+const WALKED: i64 = 4_096;
+
+/// Where a page stands. Far down, whole blocks of contacts are skipped by their counts.
+async fn part(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, page: Page) -> Result<Part> {
+    let part = Part::from(page);
+    if part.offset < WALKED || wanted.words.is_some() || wanted.tag.is_some() {
+        return Ok(part);
+    }
+    let skipped = listing::skip_blocks(db, scope, wanted.filter, part.offset).await?;
+    Ok(skipped.map_or(part, |(block, passed)| part.below_block(block, passed)))
 }
 
 /// Changes what is said and leaves the rest; a change that changes nothing is no event.

@@ -1,7 +1,9 @@
 //! Which contacts a list shows, and how a search finds them however they are written.
 
-use super::ChannelType;
+use super::{ChannelType, grams};
+use crate::auth::WorkspaceScope;
 use crate::kernel::{Email, Phone, text};
+use skylight_db::Words;
 
 /// Which contacts a list shows; the default takes all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,28 +16,38 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn takes_all(&self) -> bool {
-        *self == Self::default()
+    /// Whether nothing but a tag narrows the list.
+    pub fn is_only_a_tag(&self) -> bool {
+        self.tag.is_some() && Self { tag: None, ..self.clone() } == Self::default()
     }
 }
 
 /// What is looked for in names, e-mail addresses and phone numbers: patterns of `LIKE … ESCAPE '!'`, any of which must
 /// match the stored search text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Search(Vec<String>);
+pub struct Search {
+    texts: Vec<String>,
+    patterns: Vec<String>,
+}
 
 impl Search {
     /// Nothing if the text has nothing to look for.
     pub fn of(text: &str) -> Option<Self> {
         let folded = text::fold(text);
         let number = significant_digits(&folded).filter(|digits| *digits != folded);
-        let texts = number.iter().chain([&folded].into_iter().filter(|text| !text.is_empty()));
-        let patterns: Vec<String> = texts.map(|text| holding(text)).collect();
-        (!patterns.is_empty()).then_some(Self(patterns))
+        let texts: Vec<String> = number.into_iter().chain([folded]).filter(|text| !text.is_empty()).collect();
+        let patterns = texts.iter().map(|text| holding(text)).collect();
+        (!texts.is_empty()).then_some(Self { texts, patterns })
     }
 
     pub(super) fn patterns(&self) -> &[String] {
-        &self.0
+        &self.patterns
+    }
+
+    /// What the search index is asked: any of the texts, all grams of each.
+    pub(super) fn query(&self, words: Words, scope: WorkspaceScope) -> String {
+        let sets: Vec<_> = self.texts.iter().map(|text| grams::looked_for(scope.id(), text)).collect();
+        words.query(&sets)
     }
 }
 
@@ -71,7 +83,7 @@ mod tests {
     use super::*;
 
     fn patterns(search: &str) -> Vec<String> {
-        Search::of(search).unwrap().0
+        Search::of(search).unwrap().patterns
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod store;
 
 pub use clients::{Client, ClientChange, ClientFilter, NewClient, Usage, client, clients, faults, update};
 pub use jobs::{PlanChange, Purge};
-pub use purge::TABLES as PURGED_TABLES;
+pub use purge::{FOLLOWING as FOLLOWING_TABLES, TABLES as PURGED_TABLES};
 
 use crate::app::{App, Unit};
 use crate::auth::{PartnerScope, WorkspaceScope};

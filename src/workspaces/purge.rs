@@ -22,13 +22,18 @@ pub const TABLES: &[(&str, &str)] = &[
     ("channel", "id"),
     ("contact_tag", "contact_id"),
     ("tag", "id"),
+    ("contact_unindexed", "contact_id"),
     ("contact", "id"),
+    ("contact_block", "block"),
     ("event", "id"),
     ("event_head", "workspace_id"),
     ("team_member", "id"),
     ("meter_month", "month"),
     ("meter", "workspace_id"),
 ];
+
+/// Tenant tables whose rows go with a row of [`TABLES`]: the search index on SQLite cannot be asked for a workspace.
+pub const FOLLOWING: &[&str] = &["contact_gram"];
 
 const BATCH: i64 = 2_000;
 

@@ -1,8 +1,11 @@
 //! Contacts as the seed documents them: to the letter, to the last race, and found as people search.
 
+use crate::cast::unlimited;
 use crate::on_both_engines;
-use crate::world::Actor;
+use crate::world::{Actor, World};
 use serde_json::{Value, json};
+use skylight_db::{Read, args, list};
+use skylight_test_support::wait::until;
 
 on_both_engines! {
     async fn a_contact_lives_as_documented(world: World) {
@@ -190,4 +193,131 @@ async fn list(workspace: &Actor, query: &[(&str, &str)]) -> Value {
 
 fn names(list: &Value) -> Vec<&str> {
     list["data"].as_array().unwrap().iter().map(|contact| contact["name"].as_str().unwrap()).collect()
+}
+
+on_both_engines! {
+    async fn pages_far_down_a_long_list_are_the_rows_that_stand_there(world: World) {
+        // Thousands of contacts with ids of several blocks, two workspaces among each other, some gone again.
+        let (nakheel, rival) = (world.workspace("nakheel").await, world.workspace("rival").await);
+        unlimited(&world).await;
+        plant(&world, &[&nakheel, &rival], 26_000).await;
+        let mut tx = world.app.db.begin().await.unwrap();
+        tx.exec("DELETE FROM contact WHERE workspace_id = $1 AND id % 7 = 3", args![nakheel.id]).await.unwrap();
+        tx.exec("UPDATE contact SET blacklisted = TRUE WHERE workspace_id = $1 AND id % 5 = 1", args![nakheel.id]).await.unwrap();
+        tx.commit().await.unwrap();
+        for (query, condition) in [
+            ("", "TRUE"), ("&type=telegram", "type = 'telegram'"), ("&blacklisted=true", "blacklisted"),
+            ("&blacklisted=false", "NOT blacklisted"), ("&type=whatsapp&blacklisted=false", "type = 'whatsapp' AND NOT blacklisted"),
+        ] {
+            let sql = format!("SELECT id FROM contact WHERE workspace_id = $1 AND {condition} ORDER BY id DESC");
+            let ids: Vec<i64> = (&world.app.db).all(&sql, args![nakheel.id]).await.unwrap();
+            let last = ids.len().div_ceil(10);
+            for number in [1, 2, last / 3, last / 2, last - 1, last, last + 1, last + 1000] {
+                let page = nakheel.get(&format!("/api/v1/contacts?per_page=10&page={number}{query}")).await.expect(200);
+                let shown: Vec<i64> = page["data"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect();
+                let expected: Vec<i64> = ids.iter().skip((number - 1) * 10).take(10).copied().collect();
+                assert_eq!(shown, expected, "page {number} of {last} with {query:?}");
+                assert_eq!((&page["meta"]["total"], &page["meta"]["last_page"]), (&json!(ids.len()), &json!(last)), "{query:?}");
+            }
+        }
+        assert_eq!(rival.get("/api/v1/contacts").await.expect(200)["meta"]["total"], 13_000);
+    }
+
+    async fn a_search_finds_the_same_before_and_after_the_index_knows(world: World) {
+        let (nakheel, rival) = (world.workspace("nakheel").await, world.workspace("rival").await);
+        let people = [
+            ("سارة الأحمد", "+966501234567", "sara@nakheel.sa"), ("Sarah O'Neil", "+966501234568", "s.oneil@x-y.com"),
+            ("مُحَمَّد عليّ", "+966551112222", "m_ali@nakheel.sa"), ("José 100%", "+4915112345678", "jose@example.de"), ("بو", "+97150000111", "bo@b.ae"),
+        ];
+        for (name, phone, email) in people {
+            let body = json!({"name": name, "phone": phone, "email": email, "type": "whatsapp"});
+            nakheel.post("/api/v1/contacts", body.clone()).await.expect(201);
+            rival.post("/api/v1/contacts", body).await.expect(201);
+        }
+        let searches = [
+            ("ساره", vec![0]), ("الاحمد", vec![0]), ("sarah", vec![1]), ("o'n", vec![1]), ("SARA", vec![1, 0]), ("محمد على", vec![2]),
+            ("nakheel.sa", vec![2, 0]), ("m_ali@", vec![2]), ("100%", vec![3]), ("jose", vec![3]), ("0501234567", vec![0]),
+            ("٠٥٠١٢٣٤٥٦", vec![1, 0]), ("1 50 123", vec![]), ("5 012 3", vec![1, 0]), ("+49 151", vec![3]), ("بو", vec![4]), ("e", vec![4, 3, 2, 1, 0]),
+            ("b.", vec![4]), ("z", vec![]), ("ae", vec![4]), ("%", vec![3]), ("_", vec![2]), ("\n", vec![]), ("sarah neil", vec![]),
+        ];
+        for indexed in [false, true] {
+            if indexed {
+                until_indexed(&world).await;
+            }
+            for (search, expected) in &searches {
+                let found = nakheel.get(&format!("/api/v1/contacts?search={}", encoded(search))).await.expect(200);
+                let names: Vec<_> = found["data"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+                let expected: Vec<_> = expected.iter().map(|n| people[*n].0).collect();
+                let expected = if *search == "\n" { people.iter().rev().map(|person| person.0).collect() } else { expected };
+                assert_eq!(names, expected, "{search:?}, indexed: {indexed}");
+                assert_eq!(found["meta"]["total"], expected.len(), "{search:?}");
+            }
+        }
+
+        // A rewritten contact is found by its new name at once and no longer by the old one; a deleted one not at all.
+        let sarah = nakheel.get("/api/v1/contacts?search=sarah").await.expect(200)["data"][0]["id"].clone();
+        nakheel.put(&format!("/api/v1/contacts/{sarah}"), json!({"name": "Huda"})).await.expect(200);
+        for _ in 0..2 {
+            for (search, count) in [("sarah", 0), ("huda", 1), ("s.oneil", 1)] {
+                let found = nakheel.get(&format!("/api/v1/contacts?search={search}&type=whatsapp&blacklisted=false")).await.expect(200);
+                assert_eq!(found["meta"]["total"], count, "{search}");
+            }
+            until_indexed(&world).await;
+        }
+        nakheel.delete(&format!("/api/v1/contacts/{sarah}")).await.expect(204);
+        assert_eq!(nakheel.get("/api/v1/contacts?search=huda").await.expect(200)["data"], json!([]));
+        assert_eq!(rival.get("/api/v1/contacts?search=sarah").await.expect(200)["meta"]["total"], 1);
+    }
+
+    async fn tags_are_counted_as_they_are_given_and_taken(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let mut paths = Vec::new();
+        for n in 0..6 {
+            let body = json!({"name": format!("Sara {n}"), "phone": format!("+96650100{n:04}"), "type": "whatsapp", "tags": ["vip", format!("n{}", n % 2)]});
+            let made = nakheel.post("/api/v1/contacts", body).await.expect(201);
+            paths.push(format!("/api/v1/contacts/{}", made["data"]["id"]));
+        }
+        nakheel.put(&paths[0], json!({"tags": ["n1"]})).await.expect(200);
+        nakheel.delete(&paths[1]).await.expect(204);
+        nakheel.post(&format!("{}/blacklist", paths[2]), json!({})).await.expect(200);
+        for (query, total) in [("tag=vip", 4), ("tag=n0", 2), ("tag=n1", 3), ("tag=vip&blacklisted=true", 1), ("tag=nobody", 0), ("tag=vip&search=sara", 4)] {
+            for page in [1, 2, 9] {
+                let found = nakheel.get(&format!("/api/v1/contacts?{query}&per_page=2&page={page}")).await.expect(200);
+                assert_eq!(found["meta"]["total"], total, "{query}");
+                let shown = found["data"].as_array().unwrap().len();
+                assert_eq!(shown, usize::try_from(total - 2 * (page - 1)).unwrap_or(0).min(2), "{query} page {page}");
+            }
+        }
+    }
+}
+
+/// Puts contacts into the table, in turns for each workspace.
+async fn plant(world: &World, owners: &[&Actor], count: usize) {
+    let (kinds, now) = (["whatsapp", "telegram", "whatsapp"], world.app.now());
+    let rows: Vec<_> =
+        (0..count).map(|n| (owners[n % owners.len()].id, format!("contact {n}"), kinds[n % 3])).collect();
+    let mut tx = world.app.db.begin().await.unwrap();
+    for rows in rows.chunks(500) {
+        let lists: Vec<_> = rows.iter().map(|(id, name, kind)| list![id, name, kind, &now]).collect();
+        tx.exec_many(
+            "INSERT INTO contact (workspace_id, name, type, status, blacklisted, search_text, created_at, updated_at)
+             VALUES ($1, $2, $3, 'active', FALSE, $2, $4, $4)",
+            &lists,
+        )
+        .await
+        .unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+async fn until_indexed(world: &World) {
+    until("the search index knows every contact", async || {
+        let waiting: i64 = (&world.app.db).one("SELECT COUNT(*) FROM contact_unindexed", args![]).await.unwrap();
+        if waiting == 0 { Ok(()) } else { Err(waiting) }
+    })
+    .await;
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -18,7 +18,9 @@ pub async fn at_rest(world: &World) {
         let unnumbered: i64 = read.one("SELECT COUNT(*) FROM event WHERE seq IS NULL", args![]).await.unwrap();
         let due = world.app.now();
         let jobs: i64 = read.one("SELECT COUNT(*) FROM job WHERE run_at <= $1", args![due]).await.unwrap();
-        if unnumbered + jobs == 0 { Ok(()) } else { Err(format!("{unnumbered} events, {jobs} jobs")) }
+        let unindexed: i64 = read.one("SELECT COUNT(*) FROM contact_unindexed", args![]).await.unwrap();
+        let left = format!("{unnumbered} events, {jobs} jobs, {unindexed} contacts to be indexed");
+        if unnumbered + jobs + unindexed == 0 { Ok(()) } else { Err(left) }
     })
     .await;
 }

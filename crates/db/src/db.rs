@@ -5,6 +5,7 @@ use crate::postgres::{Postgres, PostgresSettings, PostgresTx};
 use crate::row::FromRow;
 use crate::sqlite::{Sqlite, SqliteSettings, SqliteTx};
 use crate::value::Value;
+use crate::words::Words;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +43,10 @@ enum TxInner {
     Sqlite(SqliteTx),
     Postgres(Box<PostgresTx>),
 }
+
+/// See [`Db::long`].
+#[derive(Clone, Copy, Debug)]
+pub struct Long<'a>(&'a Db);
 
 /// How often [`Db::again`] runs a unit of work whose engine asks for another try.
 const TRIES: usize = 5;
@@ -82,6 +87,16 @@ impl Db {
             Backend::Sqlite(_) => "",
             Backend::Postgres(_) => "FOR UPDATE SKIP LOCKED",
         }
+    }
+
+    /// How this engine's word indexes are asked.
+    pub fn words(&self) -> Words {
+        Words(self.engine())
+    }
+
+    /// For reads that may take more than a millisecond: they hold up no other task, and are given up after five seconds.
+    pub fn long(&self) -> Long<'_> {
+        Long(self)
     }
 
     pub async fn begin(&self) -> Result<Tx> {
@@ -173,6 +188,20 @@ impl Read for &Db {
             Backend::Postgres(postgres) => postgres.read(sql, args).await?,
         };
         Ok(rows.into_iter().next())
+    }
+}
+
+impl Read for Long<'_> {
+    async fn all<T: FromRow + Send>(self, sql: &str, args: &[Value<'_>]) -> Result<Vec<T>> {
+        match &self.0.backend {
+            Backend::Sqlite(sqlite) => sqlite.read_long(sql, args),
+            // The server works elsewhere, and gives every statement up after five seconds.
+            Backend::Postgres(postgres) => postgres.read(sql, args).await,
+        }
+    }
+
+    async fn opt<T: FromRow + Send>(self, sql: &str, args: &[Value<'_>]) -> Result<Option<T>> {
+        Ok(self.all(sql, args).await?.into_iter().next())
     }
 }
 

@@ -17,11 +17,13 @@ mod postgres;
 mod row;
 mod sqlite;
 mod value;
+mod words;
 
-pub use db::{AsDbError, Db, Engine, Read, Tx};
+pub use db::{AsDbError, Db, Engine, Long, Read, Tx};
 pub use error::{Error, Kind, Result};
 pub use migrate::Migration;
 pub use postgres::PostgresSettings;
 pub use row::{Cell, Cells, Column, FromRow, Row};
 pub use sqlite::{SqliteSettings, restore};
 pub use value::{Param, Value, placeholders};
+pub use words::{Word, Words};

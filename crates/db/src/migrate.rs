@@ -109,11 +109,13 @@ async fn tx_holds(tx: &mut Tx, migration: &Migration) -> Result<bool> {
 }
 
 impl Tx {
-    /// Runs the statements of a script one after the other. They hold no `;` and no `--` inside of literals.
+    /// Runs the statements of a script one after the other. They hold no `;` and no `--` inside of literals; inside of a
+    /// trigger or function, statements end with `{{semicolon}}`.
     async fn run_script(&mut self, script: &str) -> Result<()> {
         let lines = script.lines().map(|line| line.split("--").next().unwrap_or_default());
         let script: String = lines.collect::<Vec<_>>().join("\n");
         for statement in script.split(';').map(str::trim).filter(|s| !s.is_empty()) {
+            let statement = &statement.replace("{{semicolon}}", ";");
             self.exec(statement, &[])
                 .await
                 .map_err(|e| Error::new(e.kind().clone(), format!("{e} in: {statement}")))?;

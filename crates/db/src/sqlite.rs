@@ -49,6 +49,9 @@ const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PR
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a transaction waits for the writer; as long as one on PostgreSQL waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
+/// How long a read may take (rule Q4), and how many steps of SQLite's machine pass between two looks at the clock.
+const PATIENCE: Duration = Duration::from_secs(5);
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
@@ -102,8 +105,24 @@ impl Sqlite {
     }
 
     pub(crate) fn read<T: FromRow>(&self, sql: &str, args: &[Value<'_>], limit: usize) -> Result<Vec<T>> {
+        self.with_reader(|connection| query(connection, sql, args, limit))
+    }
+
+    /// Reads what may take long: other tasks go on meanwhile, and after [`PATIENCE`] it is given up.
+    pub(crate) fn read_long<T: FromRow>(&self, sql: &str, args: &[Value<'_>]) -> Result<Vec<T>> {
+        let until = Instant::now() + PATIENCE;
+        let read = |connection: &mut Connection| {
+            connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > until))?;
+            let rows = query(connection, sql, args, usize::MAX);
+            connection.progress_handler(0, None::<fn() -> bool>)?;
+            rows
+        };
+        off_the_runtime(|| self.with_reader(read))
+    }
+
+    fn with_reader<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let pooled = self.readers.lock().pop();
-        let connection = match pooled {
+        let mut connection = match pooled {
             Some(connection) => connection,
             None => {
                 let connection = connect(&self.settings)?;
@@ -111,7 +130,7 @@ impl Sqlite {
                 connection
             }
         };
-        let rows = query(&connection, sql, args, limit);
+        let rows = work(&mut connection);
         let mut readers = self.readers.lock();
         if readers.len() < IDLE_READERS {
             readers.push(connection);

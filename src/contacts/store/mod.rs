@@ -1,9 +1,12 @@
-//! All SQL of `contact`, `tag` and `contact_tag`.
+//! All SQL of `contact`, `tag`, `contact_tag`, `contact_block` and the search index.
 
-use super::{ChannelType, Contact, ContactSummary, Filter, NewContact, Search};
+pub mod index;
+pub mod listing;
+
+use super::{ChannelType, Contact, ContactSummary, NewContact};
 use crate::auth::WorkspaceScope;
-use crate::kernel::{Instant, Page, Phone};
-use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, Value, args, from_row, list};
+use crate::kernel::{Instant, Phone};
+use skylight_db::{Cell, Column, FromRow, Read, Result, Row, Tx, args, from_row, list};
 
 /// A contact as [`FromRow`] reads it, and its tags' titles as one text; `$1` is the workspace, `$2` the separator.
 const COLUMNS: &str = "id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at";
@@ -84,62 +87,6 @@ pub async fn find_by_phone(
         args![scope, channel_type, phone],
     )
     .await
-}
-
-/// The workspace is named as a range because PostgreSQL would otherwise walk the primary key backwards, through the
-/// contacts of everybody else. Later pages are cut out first: no tags are gathered for rows that are skipped.
-pub async fn page(read: impl Read, scope: WorkspaceScope, filter: &Filter, page: Page) -> Result<Vec<Contact>> {
-    let mut args = vec![scope.value(), SEPARATOR.value()];
-    let conditions = conditions(filter, &mut args);
-    args.extend([Value::Int(page.limit()), Value::Int(page.offset()), Value::Int(page.before().id)]);
-    let (limit, skip, before) = (args.len() - 2, args.len() - 1, args.len());
-    let rows = format!(
-        "FROM contact WHERE workspace_id BETWEEN $1 AND $1 AND id < ${before}{conditions}
-         ORDER BY workspace_id DESC, id DESC LIMIT ${limit} OFFSET ${skip}"
-    );
-    let sql = match page.offset() {
-        0 => format!("SELECT {COLUMNS}, {TAGS} {rows}"),
-        _ => format!("SELECT {COLUMNS}, {TAGS} FROM (SELECT {COLUMNS} {rows}) AS contact ORDER BY id DESC"),
-    };
-    read.all(&sql, &args).await
-}
-
-pub async fn count(read: impl Read, scope: WorkspaceScope, filter: &Filter) -> Result<i64> {
-    let mut args = vec![scope.value()];
-    let conditions = conditions(filter, &mut args);
-    read.one(&format!("SELECT COUNT(*) FROM contact WHERE workspace_id = $1{conditions}"), &args).await
-}
-
-/// The conditions of a filter, made of fixed pieces; what they compare with is added to the arguments. `$1` is the
-/// workspace.
-fn conditions<'a>(filter: &'a Filter, args: &mut Vec<Value<'a>>) -> String {
-    let mut sql = String::new();
-    let mut bind = |sql: &mut String, before: &str, value: Value<'a>, after: &str| {
-        args.push(value);
-        sql.push_str(&format!("{before}${}{after}", args.len()));
-    };
-    if let Some(channel_type) = &filter.channel_type {
-        bind(&mut sql, " AND type = ", channel_type.value(), "");
-    }
-    match filter.blacklisted {
-        Some(true) => sql.push_str(" AND blacklisted"),
-        Some(false) => sql.push_str(" AND NOT blacklisted"),
-        None => {}
-    }
-    if let Some(tag) = &filter.tag {
-        let tagged = " AND id IN (SELECT contact_tag.contact_id FROM contact_tag
-              JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id
-              WHERE tag.workspace_id = $1 AND tag.title = ";
-        bind(&mut sql, tagged, tag.value(), ")");
-    }
-    for (n, pattern) in filter.search.iter().flat_map(Search::patterns).enumerate() {
-        let before = if n == 0 { " AND (search_text LIKE " } else { " OR search_text LIKE " };
-        bind(&mut sql, before, pattern.value(), " ESCAPE '!'");
-    }
-    if filter.search.is_some() {
-        sql.push(')');
-    }
-    sql
 }
 
 /// Holds a contact's row until the end of the transaction; false if there is none.

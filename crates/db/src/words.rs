@@ -1,0 +1,66 @@
+//! Word indexes: which rows hold certain words. FTS5 on SQLite, a `tsvector` under a GIN index on PostgreSQL. The words are
+//! made by whoever asks; neither engine's language tools come into play.
+
+use crate::db::Engine;
+
+/// How this engine is asked for words.
+#[derive(Clone, Copy, Debug)]
+pub struct Words(pub(crate) Engine);
+
+/// A word to look for. Letters and digits of any script, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    Whole(String),
+    BeginningWith(String),
+}
+
+impl Words {
+    /// The value to store for words that argument `$n` holds, separated by spaces.
+    pub fn stored(self, n: usize) -> String {
+        match self.0 {
+            Engine::Sqlite => format!("${n}"),
+            Engine::Postgres => format!("array_to_tsvector(string_to_array(${n}, ' '))"),
+        }
+    }
+
+    /// The condition that a row's `column` of the index `table` holds what argument `$n` asks for: see [`Words::query`].
+    pub fn hold(self, table: &str, column: &str, n: usize) -> String {
+        match self.0 {
+            Engine::Sqlite => format!("{table} MATCH ${n}"),
+            Engine::Postgres => format!("{table}.{column} @@ CAST(CAST(${n} AS TEXT) AS tsquery)"),
+        }
+    }
+
+    /// Asks for rows that hold all words of any of these sets.
+    pub fn query(self, sets: &[Vec<Word>]) -> String {
+        let (and, or) = match self.0 {
+            Engine::Sqlite => (" AND ", " OR "),
+            Engine::Postgres => (" & ", " | "),
+        };
+        let set = |words: &Vec<Word>| {
+            let words: Vec<_> = words.iter().map(|word| self.quoted(word)).collect();
+            format!("({})", words.join(and))
+        };
+        sets.iter().map(set).collect::<Vec<_>>().join(or)
+    }
+
+    /// Sorts what an index found by an integer, the greatest first. PostgreSQL would otherwise walk the whole table in that
+    /// order, in the hope that a match comes soon.
+    pub fn greatest_first(self, column: &str) -> String {
+        match self.0 {
+            Engine::Sqlite => format!("{column} DESC"),
+            Engine::Postgres => format!("{column} + 0 DESC"),
+        }
+    }
+
+    fn quoted(self, word: &Word) -> String {
+        let (Word::Whole(text) | Word::BeginningWith(text)) = word;
+        let text: String = text.chars().filter(|c| !c.is_ascii() || c.is_ascii_alphanumeric()).collect();
+        match (self.0, word) {
+            (Engine::Sqlite, Word::Whole(_)) => format!("\"{text}\""),
+            (Engine::Sqlite, Word::BeginningWith(_)) => format!("\"{text}\" *"),
+            (Engine::Postgres, Word::Whole(_)) => format!("'{text}'"),
+            (Engine::Postgres, Word::BeginningWith(_)) => format!("'{text}':*"),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the search index knows of a contact: every three characters that stand together in its search text.
+//!
+//! Each gram carries the workspace in front: a search then reads only what its own workspace wrote (rule T7), however much
+//! the others have. A text is in a contact only if all its grams are; that they stand together, the text itself tells.
+
+use super::store::index::Waiting;
+use skylight_db::Word;
+use std::collections::BTreeSet;
+
+const LENGTH: usize = 3;
+/// Stands between the workspace and the characters.
+const BORDER: char = '\u{E100}';
+/// Where ASCII's punctuation goes: word indexes take letters and digits only.
+const PUNCTUATION: u32 = 0xE000;
+
+/// A contact as the index takes it.
+#[derive(Debug)]
+pub struct Indexed {
+    pub workspace_id: i64,
+    pub id: i64,
+    /// Separated by spaces.
+    pub grams: String,
+}
+
+impl From<Waiting> for Indexed {
+    fn from(contact: Waiting) -> Self {
+        let Waiting { workspace_id, id, search_text } = contact;
+        // The end is filled up, so that the last characters begin grams too: one or two of them can be looked for.
+        let mut text = encoded(&search_text);
+        text.extend([punctuation('\n'); LENGTH - 1]);
+        let grams: BTreeSet<String> = text.windows(LENGTH).map(|gram| word(workspace_id, gram)).collect();
+        Self { workspace_id, id, grams: grams.into_iter().collect::<Vec<_>>().join(" ") }
+    }
+}
+
+/// What every contact holds that holds this text.
+pub fn looked_for(workspace_id: i64, text: &str) -> Vec<Word> {
+    let text = encoded(text);
+    if text.len() < LENGTH {
+        return vec![Word::BeginningWith(word(workspace_id, &text))];
+    }
+    let grams: BTreeSet<String> = text.windows(LENGTH).map(|gram| word(workspace_id, gram)).collect();
+    grams.into_iter().map(Word::Whole).collect()
+}
+
+fn word(workspace_id: i64, gram: &[char]) -> String {
+    format!("{workspace_id}{BORDER}{}", gram.iter().collect::<String>())
+}
+
+fn encoded(text: &str) -> Vec<char> {
+    text.chars().map(|c| if c.is_ascii() && !c.is_ascii_alphanumeric() { punctuation(c) } else { c }).collect()
+}
+
+fn punctuation(c: char) -> char {
+    char::from_u32(PUNCTUATION + u32::from(c)).unwrap_or(BORDER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn indexed(search_text: &str) -> Vec<String> {
+        let waiting = Waiting { workspace_id: 7, id: 1, search_text: search_text.into() };
+        Indexed::from(waiting).grams.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_part_of_a_text_is_found_by_what_was_indexed_of_it() {
+        let text = "سارة o'neil\ns@x.sa\n966501234567";
+        let known = indexed(text);
+        let chars: Vec<char> = text.chars().collect();
+        for from in 0..chars.len() {
+            for to in from + 1..=chars.len() {
+                let part: String = chars[from..to].iter().collect();
+                for word in looked_for(7, &part) {
+                    let found = match &word {
+                        Word::Whole(gram) => known.contains(gram),
+                        Word::BeginningWith(start) => known.iter().any(|gram| gram.starts_with(start)),
+                    };
+                    assert!(found, "{part:?}: {word:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn workspaces_share_no_gram() {
+        let others = indexed("sara").into_iter().map(Word::Whole).collect::<Vec<_>>();
+        for workspace in [1, 70, 77] {
+            assert!(looked_for(workspace, "sara").iter().all(|word| !others.contains(word)));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Tells the search index of new and rewritten contacts, after their answers and many at a time. Until then a search looks
+//! at each of them, so nothing is ever missing.
+
+use super::grams::Indexed;
+use super::store::index;
+use crate::app::App;
+use crate::kernel::Result;
+use std::time::Duration;
+
+/// Few enough that nobody waits long for the writer, or for one of these contacts.
+const BATCH: i64 = 200;
+/// Between looks at an empty queue.
+const PAUSE: Duration = Duration::from_secs(1);
+/// After a batch, for as many times as it took: requests go first.
+const BREATH: u32 = 3;
+
+/// Runs until the server stops. Harmless on several nodes: each takes contacts that no other holds.
+pub async fn run(app: App) {
+    while !app.is_stopping() {
+        let began = std::time::Instant::now();
+        let pause = match index_some(&app).await {
+            Ok(0) => PAUSE,
+            Ok(_) => began.elapsed() * BREATH,
+            Err(error) => {
+                tracing::warn!(%error, "contacts could not be indexed; trying again");
+                PAUSE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = app.stopped() => return,
+        }
+    }
+}
+
+/// Indexes one batch; answers how many.
+async fn index_some(app: &App) -> Result<usize> {
+    if !index::all_workspaces_any_waiting(&app.db).await? {
+        return Ok(0);
+    }
+    let mut unit = app.begin().await?;
+    let waiting = index::all_workspaces_waiting(&mut unit.tx, app.db.skip_locked(), BATCH).await?;
+    let found: Vec<Indexed> = waiting.into_iter().map(Indexed::from).collect();
+    index::all_workspaces_insert(&mut unit.tx, app.db.words(), &found).await?;
+    unit.commit().await?;
+    Ok(found.len())
+}

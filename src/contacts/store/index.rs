@@ -1,0 +1,37 @@
+//! The search index, `contact_gram`, and the queue of contacts it does not know yet, `contact_unindexed`.
+
+use super::super::grams::Indexed;
+use skylight_db::{Db, Read, Result, Tx, Words, args, from_row, list};
+
+/// A contact that waits, its row held until the end of the transaction: nobody changes its text meanwhile.
+#[derive(Debug)]
+pub struct Waiting {
+    pub workspace_id: i64,
+    pub id: i64,
+    pub search_text: String,
+}
+
+from_row!(Waiting { workspace_id, id, search_text });
+
+pub async fn all_workspaces_any_waiting(db: &Db) -> Result<bool> {
+    let found = db.opt::<i64>("SELECT contact_id FROM contact_unindexed LIMIT 1", args![]).await?;
+    Ok(found.is_some())
+}
+
+pub async fn all_workspaces_waiting(tx: &mut Tx, skip_locked: &str, most: i64) -> Result<Vec<Waiting>> {
+    let sql = format!(
+        "SELECT contact.workspace_id, contact.id, contact.search_text FROM contact_unindexed
+         JOIN contact ON contact.workspace_id = contact_unindexed.workspace_id AND contact.id = contact_unindexed.contact_id
+         LIMIT $1 {skip_locked}"
+    );
+    tx.all(&sql, args![most]).await
+}
+
+pub async fn all_workspaces_insert(tx: &mut Tx, words: Words, found: &[Indexed]) -> Result<()> {
+    let queued: Vec<_> = found.iter().map(|contact| list![&contact.workspace_id, &contact.id]).collect();
+    tx.exec_many("DELETE FROM contact_unindexed WHERE workspace_id = $1 AND contact_id = $2", &queued).await?;
+    let rows: Vec<_> = found.iter().map(|contact| list![&contact.workspace_id, &contact.id, &contact.grams]).collect();
+    let grams = words.stored(3);
+    let sql = format!("INSERT INTO contact_gram (workspace_id, rowid, grams) VALUES ($1, $2, {grams})");
+    tx.exec_many(&sql, &rows).await.map(|_| ())
+}

@@ -1,0 +1,226 @@
+//! Lists of contacts: which ids stand on a page, and how many there are, by the index that serves the filter.
+//!
+//! The workspace (and whatever else an index leads with) is named as a range, and the order names those columns too:
+//! PostgreSQL would otherwise walk the primary key backwards, through the contacts of everybody else. Ids are cut out
+//! first, so that no row is read that is only skipped.
+
+use super::super::{Contact, Filter, Search};
+use super::{COLUMNS, SEPARATOR, TAGS};
+use crate::auth::WorkspaceScope;
+use crate::kernel::Page;
+use skylight_db::{Db, Param, Read, Result, Value, args, from_row};
+
+/// A tag by its title.
+#[derive(Debug)]
+pub struct Tagged {
+    pub id: i64,
+    pub contacts_count: i64,
+}
+
+from_row!(Tagged { id, contacts_count });
+
+pub async fn tag_named(db: &Db, scope: WorkspaceScope, title: &str) -> Result<Option<Tagged>> {
+    db.opt("SELECT id, contacts_count FROM tag WHERE workspace_id = $1 AND title = $2", args![scope, title]).await
+}
+
+/// A filter whose tag was found, and what the search index is asked.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    pub filter: &'a Filter,
+    pub tag: Option<i64>,
+    pub words: Option<String>,
+}
+
+/// Which rows of a list are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    pub before: i64,
+    pub limit: i64,
+    pub offset: i64,
+}
+
+/// Ids of one row of `contact_block`.
+const BLOCK: i64 = 4_096;
+
+impl Part {
+    /// The same rows, counted from the end of a block that stands before them with everything above it.
+    pub fn below_block(self, block: i64, passed: i64) -> Self {
+        Self { before: self.before.min(block * BLOCK), offset: self.offset - passed, ..self }
+    }
+}
+
+impl From<Page> for Part {
+    fn from(page: Page) -> Self {
+        Self { before: page.before().id, limit: page.limit(), offset: page.offset() }
+    }
+}
+
+pub async fn page(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, part: Part) -> Result<Vec<Contact>> {
+    let mut sql = Text { db, values: vec![scope.value(), SEPARATOR.value()] };
+    let text = match (&wanted.words, wanted.tag) {
+        (None, None) if part.offset == 0 => {
+            let narrowed = sql.narrowed(wanted.filter, part);
+            format!("SELECT {COLUMNS}, {TAGS} FROM contact WHERE workspace_id BETWEEN $1 AND $1{narrowed}")
+        }
+        _ => {
+            let ids = sql.ids(wanted, part);
+            format!("SELECT {COLUMNS}, {TAGS} FROM contact WHERE workspace_id = $1 AND id IN ({ids}) ORDER BY id DESC")
+        }
+    };
+    match wanted.words {
+        Some(_) => db.long().all(&text, &sql.values).await,
+        None => db.all(&text, &sql.values).await,
+    }
+}
+
+pub async fn count(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>) -> Result<i64> {
+    let mut sql = Text { db, values: vec![scope.value()] };
+    let found = match (&wanted.words, wanted.tag) {
+        (Some(words), tag) => sql.found(wanted.filter, tag, words, i64::MAX),
+        (None, Some(tag)) => sql.tagged(wanted.filter, tag, i64::MAX),
+        (None, None) => return count_blocks(sql, wanted.filter).await,
+    };
+    db.long().one(&format!("SELECT COUNT(*) FROM ({found}) AS found"), &sql.values).await
+}
+
+async fn count_blocks(mut sql: Text<'_>, filter: &Filter) -> Result<i64> {
+    let conditions = sql.conditions(filter);
+    let sum = "SELECT CAST(COALESCE(SUM(contacts), 0) AS BIGINT) FROM contact_block WHERE workspace_id = $1";
+    sql.db.one(&format!("{sum}{conditions}"), &sql.values).await
+}
+
+/// The last block that stands whole before a place far down a list, and how many contacts stand before its end.
+pub async fn skip_blocks(db: &Db, scope: WorkspaceScope, filter: &Filter, offset: i64) -> Result<Option<(i64, i64)>> {
+    let mut sql = Text { db, values: vec![scope.value(), offset.value()] };
+    let conditions = sql.conditions(filter);
+    let text = format!(
+        "SELECT block, CAST(passed AS BIGINT) FROM (
+             SELECT block, SUM(SUM(contacts)) OVER (ORDER BY block DESC) AS passed
+             FROM contact_block WHERE workspace_id = $1{conditions} GROUP BY block
+         ) AS blocks
+         WHERE passed <= CAST($2 AS BIGINT) ORDER BY block LIMIT 1"
+    );
+    db.opt(&text, &sql.values).await
+}
+
+/// Pieces of fixed SQL, and the values they compare with. `$1` is the workspace.
+struct Text<'a> {
+    db: &'a Db,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Text<'a> {
+    fn bind(&mut self, value: Value<'a>) -> String {
+        self.values.push(value);
+        format!("${}", self.values.len())
+    }
+
+    fn ids(&mut self, wanted: &'a Wanted<'a>, part: Part) -> String {
+        match (&wanted.words, wanted.tag) {
+            (Some(words), tag) => {
+                let found = self.found(wanted.filter, tag, words, part.before);
+                let order = self.db.words().greatest_first("id");
+                let limit = self.limit(part);
+                format!("SELECT id FROM ({found}) AS found ORDER BY {order} {limit}")
+            }
+            (None, Some(tag)) => {
+                let tagged = self.tagged(wanted.filter, tag, part.before);
+                let limit = self.limit(part);
+                format!(
+                    "{tagged} ORDER BY contact_tag.workspace_id DESC, contact_tag.tag_id DESC, contact_tag.contact_id DESC {limit}"
+                )
+            }
+            (None, None) => {
+                let narrowed = self.narrowed(wanted.filter, part);
+                format!("SELECT id FROM contact WHERE workspace_id BETWEEN $1 AND $1{narrowed}")
+            }
+        }
+    }
+
+    fn limit(&mut self, part: Part) -> String {
+        let (limit, offset) = (self.bind(Value::Int(part.limit)), self.bind(Value::Int(part.offset)));
+        format!("LIMIT {limit} OFFSET {offset}")
+    }
+
+    /// What follows the workspace where neither a tag nor a search narrows a list.
+    fn narrowed(&mut self, filter: &'a Filter, part: Part) -> String {
+        let before = self.bind(Value::Int(part.before));
+        let (of_type, order) = match &filter.channel_type {
+            Some(channel_type) => {
+                let given = self.bind(channel_type.value());
+                (format!(" AND type BETWEEN {given} AND {given}"), "workspace_id DESC, type DESC, id DESC")
+            }
+            None => (String::new(), "workspace_id DESC, id DESC"),
+        };
+        let blacklisted = blacklisted(filter);
+        let limit = self.limit(part);
+        format!("{of_type} AND id < {before}{blacklisted} ORDER BY {order} {limit}")
+    }
+
+    /// Contacts with a tag.
+    fn tagged(&mut self, filter: &'a Filter, tag: i64, before: i64) -> String {
+        let (tag, before) = (self.bind(Value::Int(tag)), self.bind(Value::Int(before)));
+        let conditions = self.conditions(filter);
+        let join = match conditions.is_empty() {
+            true => "",
+            false => {
+                "JOIN contact ON contact.workspace_id = contact_tag.workspace_id AND contact.id = contact_tag.contact_id"
+            }
+        };
+        format!(
+            "SELECT contact_tag.contact_id FROM contact_tag {join}
+             WHERE contact_tag.workspace_id BETWEEN $1 AND $1 AND contact_tag.tag_id BETWEEN {tag} AND {tag}
+               AND contact_tag.contact_id < {before}{conditions}"
+        )
+    }
+
+    /// Contacts that a search finds: through the index, and those it does not know yet by looking at each.
+    fn found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, before: i64) -> String {
+        let before = self.bind(Value::Int(before));
+        let words = self.bind(words.value());
+        let hold = self.db.words().hold("contact_gram", "grams", self.values.len());
+        debug_assert!(hold.contains(&words));
+        let mut conditions = self.conditions(filter);
+        if let Some(tag) = tag {
+            let tag = self.bind(Value::Int(tag));
+            conditions.push_str(&format!(
+                " AND EXISTS (SELECT 1 FROM contact_tag WHERE contact_tag.workspace_id = $1
+                  AND contact_tag.contact_id = contact.id AND contact_tag.tag_id = {tag})"
+            ));
+        }
+        conditions.push_str(&self.holding(filter));
+        format!(
+            "SELECT contact_gram.rowid AS id FROM contact_gram CROSS JOIN contact
+             WHERE {hold} AND contact.workspace_id = $1 AND contact.id = contact_gram.rowid
+               AND contact_gram.rowid < {before}{conditions}
+             UNION ALL
+             SELECT contact.id FROM contact_unindexed CROSS JOIN contact
+             WHERE contact_unindexed.workspace_id = $1 AND contact.workspace_id = $1
+               AND contact.id = contact_unindexed.contact_id AND contact.id < {before}{conditions}"
+        )
+    }
+
+    /// The search text itself is compared: the index knows three characters at a time, in any order.
+    fn holding(&mut self, filter: &'a Filter) -> String {
+        let patterns = filter.search.iter().flat_map(Search::patterns);
+        let likes: Vec<_> = patterns
+            .map(|pattern| format!("contact.search_text LIKE {} ESCAPE '!'", self.bind(pattern.value())))
+            .collect();
+        format!(" AND ({})", likes.join(" OR "))
+    }
+
+    /// What a filter says of the contact alone; blocks have these columns too.
+    fn conditions(&mut self, filter: &'a Filter) -> String {
+        let of_type = filter.channel_type.as_ref().map(|channel_type| self.bind(channel_type.value()));
+        let of_type = of_type.map(|given| format!(" AND type = {given}")).unwrap_or_default();
+        of_type + blacklisted(filter)
+    }
+}
+
+fn blacklisted(filter: &Filter) -> &'static str {
+    match filter.blacklisted {
+        Some(true) => " AND blacklisted",
+        Some(false) => " AND NOT blacklisted",
+        None => "",
+    }
+}
