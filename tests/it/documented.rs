@@ -20,6 +20,8 @@ pub struct Field {
     pub required: bool,
     /// Whether it may be null.
     pub nullable: bool,
+    /// The most characters that a text may have.
+    pub longest: Option<usize>,
 }
 
 impl Field {
@@ -144,9 +146,10 @@ fn collect(schema: &Value, example: &Value, prefix: &str, parent_required: bool,
         let described = if properties.is_some() { resolved(described) } else { &Value::Null };
         let kind = kind(described).unwrap_or_else(|| kind_of(&example[name]));
         let nullable = properties.is_some_and(|properties| may_be_null(&properties[name]));
+        let longest = described["maxLength"].as_u64().and_then(|most| usize::try_from(most).ok());
         let required = parent_required && required.map_or(properties.is_none(), |all| all.iter().any(|n| n == name));
         let path = format!("{prefix}{name}");
-        fields.push(Field { path: path.clone(), kind: kind.to_owned(), required, nullable });
+        fields.push(Field { path: path.clone(), kind: kind.to_owned(), required, nullable, longest });
         if kind == "object" {
             collect(described, &example[name], &format!("{path}."), required || properties.is_none(), fields);
         }

@@ -3,6 +3,8 @@
 
 mod world;
 
+mod bad_cases;
+mod bad_frames;
 mod bad_input;
 mod cast;
 mod channels;

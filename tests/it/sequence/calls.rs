@@ -1,7 +1,7 @@
 //! Calls of every kind to every route, drawn by a seeded dice: right ones and wrong ones, to new things, to earlier ones, to
 //! somebody else's and to none.
 
-use crate::bad_input::{bad_bodies, put, remove, wrong_values};
+use crate::bad_cases::{bad_bodies, put, remove, wrong_values};
 use crate::cast::{self, Owner};
 use crate::documented::{self, Field};
 use crate::world::{Actor, World};
