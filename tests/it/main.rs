@@ -9,6 +9,7 @@ mod bad_input;
 mod cast;
 mod channels;
 mod contacts;
+mod coverage;
 mod docs;
 mod documented;
 mod examples;
