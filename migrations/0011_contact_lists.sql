@@ -38,6 +38,9 @@ CREATE INDEX contact_gram_grams ON contact_gram USING gin (grams);
 {{end}}
 
 ALTER TABLE tag ADD COLUMN contacts_count BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE tag ADD COLUMN deleted_at BIGINT;       -- gone for its users, it is still being taken from its contacts
+DROP INDEX tag_title;
+CREATE UNIQUE INDEX tag_title ON tag (workspace_id, title) WHERE deleted_at IS NULL;
 
 CREATE INDEX contact_type        ON contact (workspace_id, type, id);
 CREATE INDEX contact_blacklisted ON contact (workspace_id, id) WHERE blacklisted;

@@ -1,7 +1,7 @@
 //! Settings: defaults, then a TOML file, then `SKYLIGHT_…` variables, then flags. Checked at start; every fault is
 //! listed at once.
 
-use crate::kernel::Secret;
+use crate::kernel::{Email, Secret};
 use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -28,6 +28,10 @@ pub struct Config {
     pub whatsapp_api_url: Url,
     pub whatsapp_api_version: String,
     pub telegram_api_url: Url,
+    /// The server that carries mail; none: nothing is mailed.
+    pub smtp_url: Option<Secret>,
+    /// Whom mail comes from. There is one if there is a server.
+    pub mail_from: Option<Email>,
     pub master_keys: Vec<Secret>,
     pub extra_ca_file: Option<PathBuf>,
     pub trusted_proxies: Vec<IpNet>,
@@ -48,6 +52,12 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("whatsapp_api_url", "https://graph.facebook.com", "base of the WhatsApp Cloud API"),
     ("whatsapp_api_version", "v25.0", "version segment of the WhatsApp Cloud API"),
     ("telegram_api_url", "https://api.telegram.org", "base of the Telegram Bot API"),
+    (
+        "smtp_url",
+        "",
+        "smtp://user:password@host:587 or smtps://…, the server that carries mail; empty: no mail is sent",
+    ),
+    ("mail_from", "", "address that mail comes from; needed with smtp_url"),
     ("master_keys", "", "64 hexadecimal digits each, the newest first; empty: a key file in the data folder"),
     ("extra_ca_file", "", "PEM file of further certificate authorities for outgoing TLS"),
     ("trusted_proxies", "", "networks whose X-Forwarded-For is believed"),
@@ -139,6 +149,14 @@ impl Reader<'_> {
         let whatsapp_api_url = self.get("whatsapp_api_url", http_url);
         let whatsapp_api_version = self.get("whatsapp_api_version", |v| Ok(v.to_owned()));
         let telegram_api_url = self.get("telegram_api_url", http_url);
+        let smtp_url = self.get("smtp_url", smtp_url);
+        let mail_from = self.get("mail_from", |v| match v {
+            "" => Ok(None),
+            address => Email::parse(address).map(Some).ok_or("is not an e-mail address"),
+        });
+        if matches!((&smtp_url, &mail_from), (Some(Some(_)), Some(None))) {
+            self.faults.push("mail_from is needed when smtp_url is set".to_owned());
+        }
         let master_keys = self.get("master_keys", |v| {
             let key = |k: &str| (k.len() == 64 && k.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Secret::new(k));
             list(v, key).ok_or("is not a list of keys of 64 hexadecimal digits")
@@ -162,6 +180,8 @@ impl Reader<'_> {
             whatsapp_api_url: whatsapp_api_url?,
             whatsapp_api_version: whatsapp_api_version?,
             telegram_api_url: telegram_api_url?,
+            smtp_url: smtp_url?,
+            mail_from: mail_from?,
             master_keys: master_keys?,
             extra_ca_file: extra_ca_file?,
             trusted_proxies: trusted_proxies?,
@@ -194,6 +214,22 @@ fn postgres_url(text: &str) -> Result<Option<Secret>, &'static str> {
         "" => Ok(None),
         url if url.starts_with("postgres://") || url.starts_with("postgresql://") => Ok(Some(Secret::new(url))),
         _ => Err("is not an address like postgres://user:password@host/database"),
+    }
+}
+
+fn smtp_url(text: &str) -> Result<Option<Secret>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let fault = "is not an address like smtp://user:password@host:587 or smtps://host";
+    let url: Url = text.parse().map_err(|_| fault)?;
+    let is_plain = url.path().trim_matches('/').is_empty() && url.query().is_none() && url.fragment().is_none();
+    let is_named = url.host_str().is_some_and(|host| !host.is_empty() && !host.starts_with('['));
+    let is_whole = is_named && url.username().is_empty() == url.password().is_none();
+    if ["smtp", "smtps"].contains(&url.scheme()) && is_plain && is_whole {
+        Ok(Some(Secret::new(text)))
+    } else {
+        Err(fault)
     }
 }
 
@@ -261,5 +297,29 @@ mod tests {
         ]);
         let faults = Config::load(Some("nonsense = 1"), bad, env(&[])).unwrap_err();
         assert_eq!(faults.len(), 4, "{faults:?}");
+    }
+
+    #[test]
+    fn a_mail_server_is_named_with_whom_mail_comes_from() {
+        let load = |url: &str, from: &str| {
+            Config::load(None, env(&[("SKYLIGHT_SMTP_URL", url), ("SKYLIGHT_MAIL_FROM", from)]), env(&[]))
+        };
+        for good in ["smtp://localhost", "smtps://mail.example", "smtp://u%40x:p%2Fw@mail.example:587/"] {
+            assert!(load(good, "no-reply@example.com").is_ok(), "{good}");
+        }
+        for bad in [
+            "mail.example:25",
+            "http://mail.example",
+            "smtp://",
+            "smtp://u@mail.example",
+            "smtp://h/x",
+            "smtp://h?tls=none",
+        ] {
+            assert_eq!(load(bad, "no-reply@example.com").unwrap_err().len(), 1, "{bad}");
+        }
+        assert_eq!(load("smtp://localhost", "").unwrap_err(), ["mail_from is needed when smtp_url is set"]);
+        assert_eq!(load("", "nobody").unwrap_err(), ["mail_from is not an e-mail address"]);
+        let shown = format!("{:?}", load("smtp://u:hunter2@mail.example", "a@b.example").unwrap());
+        assert!(!shown.contains("hunter2"));
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | ground | [`kernel`] values, [`config`], [`app`] what a verb may use, [`migrations`] |
 //! | 1 | [`events`] the log, [`jobs`] durable queue, [`auth`] credentials to callers |
-//! | 2 | [`plans`], [`partners`], [`workspaces`], [`team`] |
+//! | 2 | [`plans`], [`partners`], [`workspaces`], [`mail`], [`team`] |
 //! | 3 | [`contacts`] |
 //! | 4 | [`channels`], [`conversations`] |
 //! | readers | [`webhooks`], [`usage`] |
@@ -25,6 +25,7 @@ pub mod events;
 pub mod http;
 pub mod jobs;
 pub mod kernel;
+pub mod mail;
 pub mod migrations;
 pub mod partners;
 pub mod plans;

@@ -22,4 +22,6 @@ migrations![
     "0009_conversations",
     "0010_webhooks",
     "0011_contact_lists",
+    "0012_people",
+    "0014_groups",
 ];

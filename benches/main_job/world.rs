@@ -11,7 +11,6 @@ use skylight::config::Config;
 use skylight::kernel::{Email, SystemClock, SystemRandom, Timezone};
 use skylight::partners::PartnerPlan;
 use skylight::team::NewAdmin;
-use skylight::usage;
 use skylight::workspaces::NewClient;
 use skylight_db::{Engine, Read, args, list};
 use skylight_test_support::http::HttpClient;
@@ -74,7 +73,8 @@ impl World {
             let email = Email::parse(&format!("admin{number}@clients.example")).ok_or("an address")?;
             let admin = NewAdmin { first_name: "Sara".into(), last_name: "Hassan".into(), email, phone: None };
             let (company_name, plan) = (format!("Client {number}"), "business".to_owned());
-            let new = NewClient { company_name, plan, admin, timezone: Timezone::utc(), country: None };
+            let new =
+                NewClient { company_name, plan, admin, timezone: Timezone::utc(), country: None, skip_invite: true };
             let (scope, key) = manage::new_workspace(&world.app, partner.scope, &new).await?;
             let workspace = world.fill_workspace(scope, key.reveal().to_owned(), contacts / WORKSPACES).await?;
             world.workspaces.push(workspace);
@@ -138,7 +138,7 @@ impl World {
 
     /// Counters that do not agree with the rows.
     pub async fn differences(&self) -> Result<Vec<String>> {
-        Ok(usage::recount(&self.app.db).await?)
+        Ok(manage::recount(&self.app.db).await?)
     }
 
     /// Waits until everything recorded was numbered and worked in; how long that took.

@@ -88,6 +88,11 @@ pub async fn list_keys(read: impl skylight_db::Read, scope: WorkspaceScope) -> R
     Ok(rows.into_iter().map(KeyInfo::from).collect())
 }
 
+/// What a key is called now; nothing if it was revoked.
+pub async fn key_name(read: impl skylight_db::Read, scope: WorkspaceScope, id: i64) -> Result<Option<String>> {
+    Ok(store::workspace_key_name(read, scope, id).await?)
+}
+
 /// Voids a key at once on this node, within a second on others.
 pub async fn revoke_key(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
     if !store::delete_workspace_key(&mut unit.tx, scope, id).await? {

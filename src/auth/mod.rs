@@ -9,7 +9,7 @@ pub mod limiter;
 mod scope;
 mod store;
 
-pub use keys::{IssuedKey, KeyInfo, NewKey, issue_partner_key, issue_workspace_key, list_keys, revoke_key};
+pub use keys::{IssuedKey, KeyInfo, NewKey, issue_partner_key, issue_workspace_key, key_name, list_keys, revoke_key};
 pub use limiter::{Bucket, Decision, Limiter};
 pub use scope::{PartnerScope, WorkspaceScope};
 
@@ -89,6 +89,8 @@ impl Authenticator {
             TokenKind::Workspace => {
                 store::workspace_key(&self.app.db, &hash).await?.map(|row| Holder::Workspace(Arc::new(row.into())))
             }
+            // A link opens a page, not the API.
+            TokenKind::Invitation => None,
             TokenKind::Partner => {
                 store::partner_key(&self.app.db, &hash).await?.map(|row| Holder::Partner(Arc::new(row.into())))
             }

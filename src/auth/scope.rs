@@ -31,6 +31,11 @@ impl WorkspaceScope {
         Self(workspace_id)
     }
 
+    /// The workspace of a one-time link that was looked up by its hash.
+    pub(crate) fn of_link(workspace_id: i64) -> Self {
+        Self(workspace_id)
+    }
+
     /// A workspace that the operator named on the command line.
     pub(crate) fn named_by_operator(workspace_id: i64) -> Self {
         Self(workspace_id)

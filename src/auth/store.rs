@@ -109,6 +109,10 @@ pub async fn workspace_keys(read: impl Read, scope: WorkspaceScope) -> Result<Ve
     .await
 }
 
+pub async fn workspace_key_name(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<String>> {
+    read.opt("SELECT name FROM api_key WHERE workspace_id = $1 AND id = $2", args![scope, id]).await
+}
+
 pub async fn delete_workspace_key(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
     Ok(tx.exec("DELETE FROM api_key WHERE workspace_id = $1 AND id = $2", args![scope, id]).await? == 1)
 }

@@ -3,12 +3,15 @@
 use crate::app::App;
 use crate::auth::{self, NewKey, PartnerScope, WorkspaceScope};
 use crate::config::Config;
+use crate::contacts;
 use crate::kernel::{Email, Error, Result, Secret, Timezone};
 use crate::partners::{self, PartnerPlan};
 use crate::team::NewAdmin;
 use crate::usage;
+
 use crate::workspaces::{self, NewClient};
 use serde_json::{Value, json};
+use skylight_db::Db;
 use std::path::Path;
 
 /// Prints an answer: JSON for scripts, lines for people.
@@ -85,8 +88,14 @@ pub async fn create_workspace(
 ) -> Result<()> {
     let email = parse_email("admin-email", email)?;
     let admin = NewAdmin { first_name: "Admin".into(), last_name: name.into(), email, phone: None };
-    let new =
-        NewClient { company_name: name.into(), plan: plan.into(), admin, timezone: Timezone::utc(), country: None };
+    let new = NewClient {
+        company_name: name.into(),
+        plan: plan.into(),
+        admin,
+        timezone: Timezone::utc(),
+        country: None,
+        skip_invite: true,
+    };
     let (scope, key) = new_workspace(app, PartnerScope::named_by_operator(partner), &new).await?;
     print(&json!({"id": scope.id(), "api_key": key.reveal()}), as_json);
     Ok(())
@@ -96,7 +105,7 @@ pub async fn create_workspace(
 pub async fn new_workspace(app: &App, partner: PartnerScope, new: &NewClient) -> Result<(WorkspaceScope, Secret)> {
     let mut unit = app.begin().await?;
     partners::profile(&mut unit.tx, partner).await?;
-    let scope = workspaces::create(&mut unit, partner, new).await?;
+    let scope = workspaces::create(&mut unit, partner, new).await?.scope;
     let issued = auth::issue_workspace_key(&mut unit, scope, NewKey { name: None, allowed_domains: None }).await?;
     unit.commit().await?;
     Ok((scope, issued.key))
@@ -137,8 +146,16 @@ pub fn restore(config: &Config, file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Everything that is counted as it happens, compared with the rows; a sentence for every counter that differs.
+pub async fn recount(db: &Db) -> Result<Vec<String>> {
+    let mut differences = usage::recount(db).await?;
+    differences.extend(contacts::groups::recount(db).await?);
+    differences.extend(contacts::indexing::recount(db).await?);
+    Ok(differences)
+}
+
 pub async fn check(app: &App) -> Result<()> {
-    let differences = usage::recount(&app.db).await?;
+    let differences = recount(&app.db).await?;
     if differences.is_empty() {
         println!("Every counter agrees with the rows.");
         return Ok(());

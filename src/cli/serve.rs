@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::http::{idempotency, server};
 use crate::jobs::Workers;
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
-use crate::{channels, contacts, conversations, demo, events, routes, webhooks, workspaces};
+use crate::{channels, contacts, conversations, demo, events, mail, routes, webhooks, workspaces};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>) -> Result<App> {
     let app = App::open(config, clock, random).await?;
     workspaces::on_birth(&app, channels::open_settings);
+    mail::open(&app)?;
     Ok(app)
 }
 
@@ -34,8 +35,11 @@ impl Server {
             .await?
             .with(webhooks::Deliver)
             .with(webhooks::Purge)
+            .with(contacts::groups::Clear)
+            .with(contacts::tags::Clear)
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
+            .with(mail::SendMail)
             .with(workspaces::PlanChange)
             .with(workspaces::Purge);
         let listen = app.config.listen;

@@ -8,6 +8,8 @@ use skylight_db::Word;
 use std::collections::BTreeSet;
 
 const LENGTH: usize = 3;
+/// Of a long text.
+const LOOKED_FOR: usize = 4;
 /// Stands between the workspace and the characters.
 const BORDER: char = '\u{E100}';
 /// Where ASCII's punctuation goes: word indexes take letters and digits only.
@@ -33,14 +35,20 @@ impl From<Waiting> for Indexed {
     }
 }
 
-/// What every contact holds that holds this text.
-pub fn looked_for(workspace_id: i64, text: &str) -> Vec<Word> {
-    let text = encoded(text);
-    if text.len() < LENGTH {
-        return vec![Word::BeginningWith(word(workspace_id, &text))];
+/// What every contact holds that holds this text: the grams of it that are rarest in some contacts' texts. Few rare ones
+/// leave hardly a contact too many, and common ones (of a mail provider, a country's prefix) cost the most.
+pub fn looked_for(workspace_id: i64, text: &str, sample: &[String]) -> Vec<Word> {
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() < LENGTH {
+        return vec![Word::BeginningWith(word(workspace_id, &encoded(text)))];
     }
-    let grams: BTreeSet<String> = text.windows(LENGTH).map(|gram| word(workspace_id, gram)).collect();
-    grams.into_iter().map(Word::Whole).collect()
+    let grams: BTreeSet<String> = chars.windows(LENGTH).map(|gram| gram.iter().collect()).collect();
+    let mut grams: Vec<String> = grams.into_iter().collect();
+    if grams.len() > LOOKED_FOR {
+        grams.sort_by_cached_key(|gram| sample.iter().filter(|text| text.contains(gram.as_str())).count());
+        grams.truncate(LOOKED_FOR);
+    }
+    grams.iter().map(|gram| Word::Whole(word(workspace_id, &encoded(gram)))).collect()
 }
 
 fn word(workspace_id: i64, gram: &[char]) -> String {
@@ -72,7 +80,7 @@ mod tests {
         for from in 0..chars.len() {
             for to in from + 1..=chars.len() {
                 let part: String = chars[from..to].iter().collect();
-                for word in looked_for(7, &part) {
+                for word in looked_for(7, &part, &[]) {
                     let found = match &word {
                         Word::Whole(gram) => known.contains(gram),
                         Word::BeginningWith(start) => known.iter().any(|gram| gram.starts_with(start)),
@@ -84,10 +92,18 @@ mod tests {
     }
 
     #[test]
+    fn what_nearly_everybody_has_is_not_looked_for() {
+        let sample: Vec<String> = (0..50).map(|n| format!("customer {n}\nc{n}@mail.example\n96650000{n:04}")).collect();
+        let words = looked_for(7, "zaynab@mail.example", &sample);
+        let of_her_own = ["zay", "ayn", "yna", "nab", "ab@", "b@m"].map(|gram| Word::Whole(word(7, &encoded(gram))));
+        assert!(words.len() == LOOKED_FOR && words.iter().all(|word| of_her_own.contains(word)), "{words:?}");
+    }
+
+    #[test]
     fn workspaces_share_no_gram() {
         let others = indexed("sara").into_iter().map(Word::Whole).collect::<Vec<_>>();
         for workspace in [1, 70, 77] {
-            assert!(looked_for(workspace, "sara").iter().all(|word| !others.contains(word)));
+            assert!(looked_for(workspace, "sara", &[]).iter().all(|word| !others.contains(word)));
         }
     }
 }

@@ -5,6 +5,7 @@ use super::grams::Indexed;
 use super::store::index;
 use crate::app::App;
 use crate::kernel::Result;
+use skylight_db::Db;
 use std::time::Duration;
 
 /// Few enough that nobody waits long for the writer, or for one of these contacts.
@@ -31,6 +32,15 @@ pub async fn run(app: App) {
             () = app.stopped() => return,
         }
     }
+}
+
+/// Compares what the database counts by itself with the rows; answers a sentence for every count that differs.
+pub async fn recount(db: &Db) -> Result<Vec<String>> {
+    let rows = index::all_workspaces_differences(db).await?;
+    let sentence = |(workspace, what, kept, counted): (i64, String, i64, i64)| {
+        format!("workspace {workspace}: {what} are kept as {kept}, but there are {counted}")
+    };
+    Ok(rows.into_iter().map(sentence).collect())
 }
 
 /// Indexes one batch; answers how many.

@@ -1,13 +1,12 @@
 //! What callers say about contacts, read and checked: every fault of it at once.
 
 use super::{ChannelType, Contact, ContactStatus, Filter, Inbound, Search};
-use crate::kernel::fields::Field;
 use crate::kernel::{Email, Fields, Input, Instant, Page, Phone, text};
 use utoipa::ToSchema;
 
 const LONGEST_NAME: usize = 255;
-const LONGEST_TAG: usize = 100;
-const MOST_TAGS: usize = 50;
+pub(super) const LONGEST_TAG: usize = 100;
+pub(super) const MOST_TAGS: usize = 50;
 
 /// A contact to be.
 #[derive(Clone, Debug, ToSchema)]
@@ -77,7 +76,7 @@ impl Input for PhoneOfType {
 }
 
 /// A change of some fields of a contact. Read against that contact, because not every field of every contact may go.
-#[derive(Clone, Debug, ToSchema)]
+#[derive(Clone, Debug, Default, ToSchema)]
 pub struct ContactChange {
     #[schema(min_length = 1, max_length = 255, nullable = false)]
     name: Option<String>,
@@ -95,8 +94,12 @@ pub struct ContactChange {
 }
 
 impl ContactChange {
+    pub(super) fn of_tags(tags: Vec<String>) -> Self {
+        Self { tags: Some(tags), ..Self::default() }
+    }
+
     pub fn read(fields: &mut Fields<'_>, contact: &Contact) -> Option<Self> {
-        let name = not_emptied(fields.at("name")).text(LONGEST_NAME);
+        let name = fields.at("name").not_emptied().text(LONGEST_NAME);
         let channel_type = fields.at("type");
         if channel_type.one_of(ChannelType::WORDS).is_some_and(|asked| asked != contact.channel_type) {
             channel_type.wrong::<()>("cannot be changed");
@@ -107,7 +110,7 @@ impl ContactChange {
         let phone = phone.required_if(keeps_phone).phone(fields.country());
         let email = fields.at("email");
         let email = email.is_present().then(|| email.email());
-        let status = not_emptied(fields.at("status")).one_of(ContactStatus::WORDS);
+        let status = fields.at("status").not_emptied().one_of(ContactStatus::WORDS);
         let tags = fields.at("tags").is_present().then(|| tags(fields).unwrap_or_default());
         Some(Self { name, phone: has_phone.then_some(phone), email, status, tags })
     }
@@ -130,12 +133,6 @@ impl ContactChange {
         }
         contact
     }
-}
-
-/// A field that may be left out, but not be null.
-fn not_emptied(field: Field<'_>) -> Field<'_> {
-    let present = field.is_present();
-    field.required_if(present)
 }
 
 /// Distinct titles in their order. What is stored between them must not stand inside.

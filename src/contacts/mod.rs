@@ -3,16 +3,21 @@
 //! A phone number is unique per workspace and channel type; the unique index decides. Every verb touches the contact's
 //! row first and the workspace's meter last: writers then wait for each other in one order, and the meter, which all of
 //! them share, is held for the shortest time.
-//! Tables: `contact`, `tag`, `contact_tag`, `contact_block`, `contact_unindexed`, `contact_gram`.
+//! Tables: `contact`, `tag`, `contact_tag`, `contact_block`, `contact_unindexed`, `contact_gram`. Lists and segments are the
+//! room [`groups`], notes the room [`notes`].
 
 pub mod api;
 mod grams;
+pub mod groups;
 pub mod indexing;
 mod input;
+pub mod notes;
 mod search;
 mod store;
+pub mod tags;
 
 pub use input::{Blacklisting, ContactChange, ContactQuery, NewContact, PhoneOfType};
+use input::{LONGEST_TAG, MOST_TAGS};
 pub use search::{Filter, Search};
 
 use crate::app::Unit;
@@ -184,7 +189,10 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
         },
         None => None,
     };
-    let words = filter.search.as_ref().map(|search| search.query(db.words(), scope));
+    let words = match &filter.search {
+        Some(search) => Some(search.query(db.words(), scope, &listing::newest_texts(db, scope, SAMPLE).await?)),
+        None => None,
+    };
     let wanted = Wanted { filter, tag: tag.as_ref().map(|tag| tag.id), words };
     let items = listing::page(db, scope, &wanted, part(db, scope, &wanted, page).await?).await?;
     let total = async {
@@ -199,6 +207,9 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
 fn place(contact: &Contact) -> Cursor {
     Cursor::id(contact.id)
 }
+
+/// How many contacts tell a search what is rare.
+const SAMPLE: i64 = 100;
 
 /// Nearer rows are walked over: that is faster than looking for their block.
 const WALKED: i64 = 4_096;
@@ -234,8 +245,27 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, change: Con
     Ok(contact)
 }
 
+/// Changes a contact's tags.
+async fn retag(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    id: i64,
+    change: impl FnOnce(&mut Vec<String>),
+) -> Result<Contact> {
+    if !store::lock(&mut unit.tx, scope, id).await? {
+        return Err(no_such());
+    }
+    let mut tags = get(&mut unit.tx, scope, id).await?.tags;
+    change(&mut tags);
+    if tags.len() > MOST_TAGS {
+        return Err(Error::field("tags", format!("The tags must not have more than {MOST_TAGS} items.")));
+    }
+    update(unit, scope, id, ContactChange::of_tags(tags)).await
+}
+
 /// Removes a contact with everything that was said to them.
 pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
+    groups::leave_all(unit, scope, id).await?;
     let (name, was_blacklisted) = store::delete(&mut unit.tx, scope, id).await?.ok_or_else(no_such)?;
     let gone = Told { contact: Gone { id, name: &name, deleted_at: unit.now() } };
     events::record(unit, scope, "contact.deleted", id, &gone).await?;

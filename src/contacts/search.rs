@@ -44,9 +44,9 @@ impl Search {
         &self.patterns
     }
 
-    /// What the search index is asked: any of the texts, all grams of each.
-    pub(super) fn query(&self, words: Words, scope: WorkspaceScope) -> String {
-        let sets: Vec<_> = self.texts.iter().map(|text| grams::looked_for(scope.id(), text)).collect();
+    /// What the search index is asked: any of the texts, the rarest grams of each. Some contacts' texts tell what is rare.
+    pub(super) fn query(&self, words: Words, scope: WorkspaceScope, sample: &[String]) -> String {
+        let sets: Vec<_> = self.texts.iter().map(|text| grams::looked_for(scope.id(), text, sample)).collect();
         words.query(&sets)
     }
 }

@@ -102,6 +102,7 @@ fn new_client(story: &Story) -> Result<NewClient> {
         admin,
         timezone,
         country: Country::find(194),
+        skip_invite: true,
     })
 }
 

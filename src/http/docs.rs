@@ -50,10 +50,10 @@ pub fn routes() -> Vec<Route> {
             .answers::<Printed>(200, Shape::Plain),
         Route::new(Method::GET, "/docs", Who::Public, "docs", page)
             .doc(tag, "The reference page", "")
-            .shows("text/html", "<!doctype html>…"),
+            .answers_text("text/html", "<!doctype html>…"),
         Route::new(Method::GET, "/docs/{file}", Who::Public, "docs_file", file)
             .doc(tag, "The reference page's scripts", "")
-            .shows("text/javascript", "\"use strict\";…")
+            .answers_text("text/javascript", "\"use strict\";…")
             .may_fail(&[404]),
     ]
 }

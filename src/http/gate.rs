@@ -25,6 +25,7 @@ struct Rule {
     who: Who,
     feature: Option<Feature>,
     body_limit: usize,
+    guessable: bool,
 }
 
 /// The route table as the gate looks things up in it.
@@ -44,7 +45,8 @@ impl Gate {
     pub fn new(http: Http, routes: &[Route]) -> Self {
         let mut rules: HashMap<&'static str, Vec<(Method, Rule)>> = HashMap::new();
         for route in routes {
-            let rule = Rule { who: route.who, feature: route.feature, body_limit: route.body_limit };
+            let (who, feature) = (route.who, route.feature);
+            let rule = Rule { who, feature, body_limit: route.body_limit, guessable: route.guessable };
             rules.entry(route.path).or_default().push((route.method.clone(), rule));
         }
         Self { http, rules: Arc::new(rules) }
@@ -99,10 +101,10 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         add_rate_headers(response.headers_mut(), decision);
         return response;
     };
-    if rule.who == Who::Provider {
-        return provider(&gate, rule, request, next).await;
-    }
-    if rule.who == Who::Public {
+    if matches!(rule.who, Who::Provider | Who::Public) {
+        if rule.guessable {
+            return guarded(&gate, rule, request, next).await;
+        }
         return unkeyed(rule, request, next).await;
     }
     let from = address(&request);
@@ -209,8 +211,9 @@ async fn unkeyed(rule: Rule, request: Request, next: Next) -> Response {
     }
 }
 
-/// A provider's hook: what is proved is not limited, but who guesses addresses or signatures is counted (rule Q2).
-async fn provider(gate: &Gate, rule: Rule, request: Request, next: Next) -> Response {
+/// A provider's hook, or a page behind a link: what is proved is not limited, but who guesses addresses, signatures or
+/// links is counted (rule Q2).
+async fn guarded(gate: &Gate, rule: Rule, request: Request, next: Next) -> Response {
     let caller = Bucket::of_address(address(&request));
     if let Some(spent) = gate.http.limiter.is_spent(caller) {
         return Error::rate_limited().retry_after(spent.retry_after).into_response();

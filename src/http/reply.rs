@@ -36,6 +36,11 @@ impl Reply {
         Self::envelope(200, Some(data), Some(message), None::<()>)
     }
 
+    /// 200 with a sentence and no data.
+    pub fn said(message: &str) -> Result<Self> {
+        Self::envelope(200, None::<&()>, Some(message), None::<()>)
+    }
+
     /// 201.
     pub fn created(data: &impl Serialize, message: &str) -> Result<Self> {
         Self::envelope(201, Some(data), Some(message), None::<()>)

@@ -86,6 +86,8 @@ pub struct Route {
     pub parameters: Vec<Parameter>,
     pub request: Option<Described>,
     pub request_example: Option<serde_json::Value>,
+    /// The type of its request body.
+    pub takes: &'static str,
     pub status: u16,
     pub shape: Shape,
     pub response: Option<Described>,
@@ -96,9 +98,15 @@ pub struct Route {
     pub text: Option<(&'static str, &'static str)>,
     /// Further problems it can answer, beside those that follow from the row itself.
     pub problems: Vec<u16>,
+    /// It answers a page, and these problems with one, too.
+    pub pages: Vec<u16>,
+    /// Somebody may guess at what it opens: misses count against the caller's address.
+    pub guessable: bool,
     handler: MethodRouter<Http>,
 }
 
+pub(super) const JSON: &str = "application/json";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 const MIB: usize = 1024 * 1024;
 
 impl Route {
@@ -122,6 +130,7 @@ impl Route {
             parameters: Vec::new(),
             request: None,
             request_example: None,
+            takes: JSON,
             status: 200,
             shape: Shape::Plain,
             response: None,
@@ -129,6 +138,8 @@ impl Route {
             shown: Vec::new(),
             text: None,
             problems: Vec::new(),
+            pages: Vec::new(),
+            guessable: who == Who::Provider,
             handler: on(filter, handler),
         }
     }
@@ -169,10 +180,22 @@ impl Route {
         self
     }
 
+    /// What a page's form sends.
+    pub fn takes_form<T: ToSchema>(mut self, example: serde_json::Value) -> Self {
+        self.takes = FORM;
+        self.takes::<T>(example)
+    }
+
     pub fn answers<T: ToSchema>(mut self, status: u16, shape: Shape) -> Self {
         (self.status, self.shape) = (status, shape);
         self.response = Some(Described::of::<T>());
         self
+    }
+
+    /// 200 with a sentence and no data.
+    pub fn says(mut self, message: &'static str) -> Self {
+        (self.status, self.shape) = (200, Shape::Message);
+        self.saying(message)
     }
 
     pub fn answers_nothing(mut self) -> Self {
@@ -187,7 +210,7 @@ impl Route {
     }
 
     /// 200 with a text that is no JSON.
-    pub fn shows(mut self, media_type: &'static str, example: &'static str) -> Self {
+    pub fn answers_text(mut self, media_type: &'static str, example: &'static str) -> Self {
         self.text = Some((media_type, example));
         self
     }
@@ -205,6 +228,17 @@ impl Route {
 
     pub fn may_fail(mut self, statuses: &[u16]) -> Self {
         self.problems.extend_from_slice(statuses);
+        self
+    }
+
+    /// It answers a page, and these problems with one, too.
+    pub fn shows(mut self, statuses: &[u16]) -> Self {
+        self.pages.extend_from_slice(statuses);
+        self.answers_text("text/html", "<!doctype html>…")
+    }
+
+    pub fn guessable(mut self) -> Self {
+        self.guessable = true;
         self
     }
 

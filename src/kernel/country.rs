@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::sync::LazyLock;
 
 /// A row of the numbering; a number that is not in it cannot become a `Country`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Country(&'static Row);
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +27,11 @@ fn row(line: &'static str) -> Option<Row> {
 impl Country {
     pub fn find(id: i64) -> Option<Self> {
         ROWS.iter().find(|row| row.id == id).map(Self)
+    }
+
+    /// Every country, in the order of the numbering.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROWS.iter().map(Self)
     }
 
     pub fn id(self) -> i64 {

@@ -88,6 +88,7 @@ problems! {
     provider_unavailable = 503, "The messaging provider cannot be reached. Please try again shortly.";
     conflict = 409, "The request conflicts with the current state.";
     email_taken = 409, "The email has already been taken.";
+    last_admin = 409, "The last active admin can be neither removed, demoted nor deactivated.";
     channel_already_connected = 409, "The channel is already connected.";
     request_in_progress = 409, "A request with this idempotency key is still running.";
     body_too_large = 413, "The request body is too large.";

@@ -123,6 +123,12 @@ impl<'a> Field<'a> {
         if condition { self.required() } else { self }
     }
 
+    /// May be left out, but not be null: `The … field is required.` if it stands there without a value.
+    pub fn not_emptied(self) -> Self {
+        let present = self.present;
+        self.required_if(present)
+    }
+
     /// Text of at most `max` characters, trimmed and composed.
     pub fn text(&self, max: usize) -> Option<String> {
         let text = self.value?.as_str().or_else(|| self.wrong("must be a string"))?;
@@ -134,6 +140,12 @@ impl<'a> Field<'a> {
             return self.wrong(&format!("must not be greater than {max} characters"));
         }
         Some(cleaned)
+    }
+
+    /// Text as it was typed, neither trimmed nor composed: a password.
+    pub fn verbatim(&self) -> Option<String> {
+        let text = self.value?.as_str().or_else(|| self.wrong("must be a string"))?;
+        if text.contains('\0') { self.wrong("format is invalid") } else { Some(text.to_owned()) }
     }
 
     pub fn integer(&self) -> Option<i64> {
@@ -212,21 +224,34 @@ impl<'a> Field<'a> {
 
     /// Distinct texts, in order.
     pub fn texts(&self, max_items: usize, max: usize) -> Option<Vec<String>> {
-        let items = self.value?.as_array().or_else(|| self.wrong("must be an array"))?;
-        if items.len() > max_items {
-            return self.wrong(&format!("must not have more than {max_items} items"));
-        }
-        let mut texts: Vec<String> = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            let path = format!("{}.{index}", self.path);
-            let field = Field { path, value: Some(item), present: true, source: self.source, shared: self.shared };
-            if let Some(text) = field.required().text(max)
-                && !texts.contains(&text)
-            {
+        let mut texts: Vec<String> = Vec::new();
+        for text in self.items(max_items)?.filter_map(|item| item.required().text(max)) {
+            if !texts.contains(&text) {
                 texts.push(text);
             }
         }
         Some(texts)
+    }
+
+    /// Ids of ours, each at its place; whether they exist is for the verb to say.
+    pub fn ids(&self, max_items: usize) -> Option<Vec<i64>> {
+        Some(self.items(max_items)?.filter_map(|item| item.required().id()).collect())
+    }
+
+    /// The items of an array, each a field under its place: `tags.2`.
+    fn items(&self, max_items: usize) -> Option<impl Iterator<Item = Field<'a>>> {
+        let items = self.value?.as_array().or_else(|| self.wrong("must be an array"))?;
+        if items.len() > max_items {
+            return self.wrong(&format!("must not have more than {max_items} items"));
+        }
+        let field = |(index, item)| Field {
+            path: format!("{}.{index}", self.path),
+            value: Some(item),
+            present: true,
+            source: self.source,
+            shared: self.shared,
+        };
+        Some(items.iter().enumerate().map(field))
     }
 
     /// The fields of a nested object.
@@ -244,6 +269,12 @@ impl<'a> Field<'a> {
     /// Records `The <field> <what>.`
     pub fn wrong<T>(&self, what: &str) -> Option<T> {
         self.fault(&format!("The {} {what}.", self.label()));
+        None
+    }
+
+    /// Records a sentence of one's own.
+    pub fn refused<T>(&self, sentence: &str) -> Option<T> {
+        self.fault(sentence);
         None
     }
 

@@ -59,6 +59,11 @@ impl Instant {
         local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
+    /// How far a zone is from UTC at this moment: `+03:00`.
+    pub fn offset_in(self, zone: &super::Timezone) -> String {
+        self.timestamp().to_zoned(zone.rules()).strftime("%:z").to_string()
+    }
+
     fn timestamp(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }

@@ -1,6 +1,6 @@
 //! How the kernel's values look in the OpenAPI document.
 
-use super::{Email, Instant, Phone, Timezone};
+use super::{Country, Email, Instant, Phone, Timezone};
 use serde_json::json;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -29,3 +29,18 @@ text_schema!(
 text_schema!(Phone, "+966501234567", "E.164; spaces, dashes, Arabic-Indic digits and a leading 00 are understood");
 text_schema!(Email, "sara@almadar.sa", "E-mail address", SchemaFormat::KnownFormat(KnownFormat::Email));
 text_schema!(Timezone, "Asia/Riyadh", "IANA time zone");
+
+impl PartialSchema for Country {
+    fn schema() -> RefOr<Schema> {
+        let of = |kind: Type, example: serde_json::Value| ObjectBuilder::new().schema_type(kind).examples([example]);
+        ObjectBuilder::new()
+            .property("id", of(Type::Integer, json!(194)))
+            .property("name", of(Type::String, json!("Saudi Arabia")))
+            .property("code", of(Type::String, json!("SA")))
+            .required("id")
+            .required("name")
+            .required("code")
+            .into()
+    }
+}
+impl ToSchema for Country {}

@@ -79,6 +79,11 @@ impl DataKey {
         Ok(Secret::new(text))
     }
 
+    /// Of a digest that is stored: without the key, what was digested cannot be guessed from it.
+    pub fn mac(&self, digest: &[u8; 32]) -> [u8; 32] {
+        super::secret::hmac(&self.0[..], digest)
+    }
+
     fn seal_bytes(&self, context: &str, plain: &[u8], random: &dyn Random) -> Result<String> {
         let nonce: [u8; NONCE] = random.bytes();
         let payload = Payload { msg: plain, aad: context.as_bytes() };

@@ -1,20 +1,46 @@
 //! IANA time zones, from the bundled data alone so that every node agrees.
 
+use super::Instant;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::Serialize;
 use skylight_db::{Cell, Column, Param, Value};
 use std::sync::LazyLock;
+use utoipa::ToSchema;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Timezone(String);
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
+/// The names of the data, sorted.
+static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let mut names: Vec<String> = ZONES.available().map(|name| name.as_str().to_owned()).collect();
+    names.push("UTC".to_owned());
+    names.sort_unstable();
+    names.dedup();
+    names
+});
+
+/// A zone as the list of them shows it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Zone {
+    #[schema(example = "Asia/Riyadh")]
+    name: &'static str,
+    /// From UTC, at this moment.
+    #[schema(example = "+03:00")]
+    offset: String,
+}
+
+/// Every zone, with its offset at a moment.
+pub fn all(now: Instant) -> Vec<Zone> {
+    let zone = |name: &'static String| Zone { name, offset: now.offset_in(&Timezone(name.clone())) };
+    NAMES.iter().map(zone).collect()
+}
+
 impl Timezone {
     /// Only names of the data, in their own spelling.
     pub fn parse(name: &str) -> Option<Self> {
-        let zone = ZONES.get(name).ok()?;
-        zone.iana_name().filter(|canonical| *canonical == name || name == "UTC").map(|_| Self(name.to_owned()))
+        NAMES.binary_search_by(|known| known.as_str().cmp(name)).is_ok().then(|| Self(name.to_owned()))
     }
 
     pub fn utc() -> Self {
@@ -54,5 +80,16 @@ mod tests {
         for bad in ["Mars/Base", "", "+03:00", "asia/riyadh", "../etc/passwd"] {
             assert!(Timezone::parse(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn every_zone_has_rules_of_its_own() {
+        let winter = Instant::from_seconds(1_768_435_200);
+        let zones = all(winter);
+        assert!(zones.len() > 400);
+        assert!(zones.iter().all(|zone| ZONES.get(zone.name).is_ok()));
+        let offset = |name| zones.iter().find(|zone| zone.name == name).map(|zone| zone.offset.as_str());
+        assert_eq!((offset("Asia/Kolkata"), offset("UTC")), (Some("+05:30"), Some("+00:00")));
+        assert_eq!(offset("America/St_Johns"), Some("-03:30"));
     }
 }

@@ -1,38 +1,50 @@
-//! Keys that callers present: a readable prefix, 34 random characters, and six that check the rest, so that a mistype
-//! fails before any lookup. Only the SHA-256 of the whole is stored (rule K1).
+//! Keys that callers present and links that people open: a readable prefix, random characters, and six that check the
+//! rest, so that a mistype fails before any lookup. Only the SHA-256 of the whole is stored (rule K1).
 
 use super::{Random, Secret, secret};
 
-const RANDOM: usize = 34;
 const CHECK: usize = 6;
 
-/// What a key opens.
+/// What a token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     Workspace,
     Partner,
+    /// A page where somebody who was invited chooses a password.
+    Invitation,
 }
 
 impl TokenKind {
+    const ALL: [Self; 3] = [Self::Workspace, Self::Partner, Self::Invitation];
+
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Workspace => "sk_live_",
             Self::Partner => "pk_live_",
+            Self::Invitation => "inv_",
+        }
+    }
+
+    /// How many random characters it has. The documented length of keys leaves them 34 (202 bits); links have 256 bits.
+    fn random(self) -> usize {
+        match self {
+            Self::Workspace | Self::Partner => 34,
+            Self::Invitation => 43,
         }
     }
 }
 
 pub fn make(kind: TokenKind, random: &dyn Random) -> Secret {
-    let body = format!("{}{}", kind.prefix(), random.alphanumeric(RANDOM));
+    let body = format!("{}{}", kind.prefix(), random.alphanumeric(kind.random()));
     let check = check(&body);
     Secret::new(body + &check)
 }
 
 /// Which kind of key this text can be; nothing if its form or its check is wrong.
 pub fn kind_of(text: &str) -> Option<TokenKind> {
-    let kind = [TokenKind::Workspace, TokenKind::Partner].into_iter().find(|k| text.starts_with(k.prefix()))?;
+    let kind = TokenKind::ALL.into_iter().find(|k| text.starts_with(k.prefix()))?;
     let random = &text[kind.prefix().len()..];
-    if random.len() != RANDOM + CHECK || !random.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    if random.len() != kind.random() + CHECK || !random.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
     let (body, last) = text.split_at(text.len() - CHECK);
@@ -68,5 +80,8 @@ mod tests {
         assert_eq!(kind_of(&mistyped), None);
         assert_eq!(kind_of("sk_live_short"), None);
         assert_eq!(kind_of(&text.replace("sk_live_", "pk_live_")), None);
+        let link = make(TokenKind::Invitation, &SystemRandom);
+        assert_eq!(kind_of(link.reveal()), Some(TokenKind::Invitation));
+        assert_eq!(kind_of(&link.reveal().replace("inv_", "sk_live_")), None);
     }
 }

@@ -2,7 +2,10 @@
 //! partner API. Table: `partner`.
 
 pub mod api;
+mod colour;
 mod store;
+
+pub use colour::Colour;
 
 use crate::app::Unit;
 use crate::auth::PartnerScope;

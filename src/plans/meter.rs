@@ -67,6 +67,10 @@ pub async fn take_team_member(unit: &mut Unit, scope: WorkspaceScope) -> Result<
     take(unit, scope, Gauge::TeamMembers).await
 }
 
+pub async fn give_back_team_member(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
+    Ok(store::move_gauge(&mut unit.tx, scope, Gauge::TeamMembers, -1).await?)
+}
+
 pub async fn take_channel(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
     take(unit, scope, Gauge::Channels).await
 }

@@ -2,7 +2,7 @@
 
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Instant, Page};
-use skylight_db::{Param, Read, Result, Tx, Value, args, from_row, list, placeholders};
+use skylight_db::{Param, Read, Result, Tx, Value, args, from_row, list, padded, placeholders};
 
 /// A webhook as it is shown.
 #[derive(Debug)]
@@ -483,13 +483,4 @@ pub async fn attempts(read: impl Read, scope: WorkspaceScope, deliveries: &[i64]
          FROM webhook_attempt WHERE workspace_id = $1 AND delivery_id IN ({names}) ORDER BY delivery_id, number"
     );
     read.all(&sql, &values).await
-}
-
-/// The inside of an `IN (…)` and its values, filled up with the last one to one of few lengths: few different texts are
-/// prepared.
-fn padded(from: usize, ids: &[i64]) -> (String, Vec<Value<'_>>) {
-    let length = [1, 8, 64].into_iter().find(|length| ids.len() <= *length).unwrap_or(ids.len().next_multiple_of(256));
-    let mut values: Vec<_> = ids.iter().map(Param::value).collect();
-    values.resize(length, values.last().copied().unwrap_or(Value::Null));
-    (placeholders(from, length), values)
 }

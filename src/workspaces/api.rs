@@ -1,6 +1,6 @@
 //! `/api/v1/partner/clients`: provisioning, changing, suspending and deleting clients, and issuing their keys.
 
-use super::clients::{self, Client, ClientChange, ClientFilter, NewClient};
+use super::clients::{self, Client, ClientChange, ClientFilter, NewClient, ProvisionedClient};
 use super::{Standing, create, delete, of_partner, reactivate, suspend};
 use crate::app::App;
 use crate::auth::{self, KeyInfo, NewKey};
@@ -9,6 +9,7 @@ use crate::http::route::Shape;
 use crate::http::{Answer, Id, PartnerCaller, Query, Reply, Route, Unread, Who};
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::{Email, Error, Instant, Phone, Timezone};
+use crate::team::Invitation;
 use http::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -36,13 +37,13 @@ fn client_routes() -> [Route; 5] {
             .answers::<Client>(200, Shape::Page)
             .showing(al_madar()),
         Route::new(Method::POST, CLIENTS, Who::Partner, "create_client", create_handler)
-            .doc(TAG, "Create a client", "Provisions a workspace together with its first admin.")
+            .doc(TAG, "Create a client", CREATE)
             .takes::<NewClientBody>(json!({
                 "company_name": "Gulf Logistics", "plan": "pro",
                 "admin": {"first_name": "Khalid", "last_name": "Nasser", "email": "khalid@gulflogistics.sa", "phone": "+966507654321"},
                 "timezone": "Asia/Riyadh", "country_id": 194, "skip_invite": false,
             }))
-            .answers::<Client>(201, Shape::One)
+            .answers::<ProvisionedClient>(201, Shape::One)
             .showing(gulf_logistics())
             .saying("Client workspace created successfully."),
         Route::new(Method::GET, CLIENT, Who::Partner, "get_client", get_handler)
@@ -64,6 +65,8 @@ fn client_routes() -> [Route; 5] {
     ]
 }
 
+const CREATE: &str = "Provisions a workspace together with its first admin, who is invited by mail to choose a password, \
+unless `skip_invite` is true. Where the installation sends no mail, the answer carries `invitation_url` instead, once.";
 const UPDATE: &str = "Plan changes take effect at the start of the next month (UTC) unless `immediate` is true.";
 const DELETE: &str = "Irreversible: the workspace and all its data are removed, its keys and links are dead.";
 const SUSPEND: &str =
@@ -135,6 +138,7 @@ pub struct NewClientBody {
     pub admin: AdminBody,
     pub timezone: Option<Timezone>,
     pub country_id: Option<i64>,
+    /// The first admin is not invited to choose a password.
     pub skip_invite: Option<bool>,
 }
 
@@ -187,10 +191,12 @@ async fn create_handler(caller: PartnerCaller, examined: Examined<NewClient>) ->
     let new = examined.input.ok_or_else(Error::invalid)?;
     let (app, partner) = (caller.app.clone(), caller.scope());
     let mut unit = caller.begin().await?;
-    let scope = create(&mut unit, partner, &new).await?;
-    let now = unit.now();
-    let client = clients::client(&mut unit.tx, partner, scope.id(), now, |slug| dashboard_url(&app, slug)).await?;
-    let reply = Reply::created(&client, "Client workspace created successfully.")?;
+    let made = create(&mut unit, partner, &new).await?;
+    let (id, now) = (made.scope.id(), unit.now());
+    let client = clients::client(&mut unit.tx, partner, id, now, |slug| dashboard_url(&app, slug)).await?;
+    let invitation_url = made.invitation.and_then(Invitation::shown);
+    let reply =
+        Reply::created(&ProvisionedClient { client, invitation_url }, "Client workspace created successfully.")?;
     caller.commit(unit, reply).await
 }
 

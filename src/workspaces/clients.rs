@@ -22,6 +22,8 @@ pub struct NewClient {
     pub admin: NewAdmin,
     pub timezone: Timezone,
     pub country: Option<Country>,
+    /// The first admin is not asked to choose a password.
+    pub skip_invite: bool,
 }
 
 impl Input for NewClient {
@@ -30,7 +32,7 @@ impl Input for NewClient {
         let plan = fields.at("plan").required().text(64);
         let timezone = fields.at("timezone").timezone();
         let country = fields.at("country_id").country();
-        fields.at("skip_invite").boolean();
+        let skip_invite = fields.at("skip_invite").boolean().unwrap_or(false);
         let admin = match fields.at("admin").object() {
             Some(admin) => read_admin(&admin, country),
             None => {
@@ -43,7 +45,7 @@ impl Input for NewClient {
             }
         };
         let timezone = timezone.unwrap_or_else(Timezone::utc);
-        Some(Self { company_name: company_name?, plan: plan?, admin: admin?, timezone, country })
+        Some(Self { company_name: company_name?, plan: plan?, admin: admin?, timezone, country, skip_invite })
     }
 }
 
@@ -106,9 +108,7 @@ pub struct ClientChange {
 
 impl Input for ClientChange {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let name = fields.at("company_name");
-        let must = name.is_present();
-        let company_name = name.required_if(must).text(255);
+        let company_name = fields.at("company_name").not_emptied().text(255);
         let plan = fields.at("plan").text(64);
         let timezone = fields.at("timezone").timezone();
         let immediate = fields.at("immediate").boolean();
@@ -153,6 +153,17 @@ pub struct PrimaryUser {
     #[schema(example = "sara@almadar.sa")]
     pub email: String,
     pub phone: Option<Phone>,
+}
+
+/// A client just provisioned.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProvisionedClient {
+    #[serde(flatten)]
+    pub client: Client,
+    /// Where the first admin chooses a password, if no mail carries it there. Shown once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://dashboard.skylightchat.com/invite?token=inv_…")]
+    pub invitation_url: Option<String>,
 }
 
 /// Live counters of the running billing period.
@@ -224,7 +235,12 @@ pub async fn update(unit: &mut Unit, partner: PartnerScope, id: i64, change: Cli
         Some(slug) => Some(plan_id(&mut unit.tx, slug).await?),
         None => None,
     };
-    let details = store::update(&mut unit.tx, scope, change.company_name.as_deref(), change.timezone.as_ref()).await?;
+    let details = store::Details {
+        company_name: change.company_name.as_deref(),
+        timezone: change.timezone.as_ref(),
+        ..store::Details::default()
+    };
+    let details = store::update(&mut unit.tx, scope, &details).await?;
     let plan = match plan {
         Some(plan) if change.immediate == Some(true) => store::set_plan(&mut unit.tx, scope, plan).await?,
         Some(plan) => wait_for_plan(unit, scope, plan).await?,

@@ -1,5 +1,6 @@
 //! Client workspaces: provisioned, suspended, reactivated and deleted by their partner. Table: `workspace`.
 
+pub mod account;
 pub mod api;
 mod clients;
 mod jobs;
@@ -15,7 +16,9 @@ use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{LaneKey, NewJob};
 use crate::kernel::seal::DataKey;
 use crate::kernel::{Error, Instant, Result, Timezone, slug};
+use crate::partners::Colour;
 use crate::plans::meter;
+use crate::team::Invitation;
 use crate::{events, partners, team};
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
@@ -29,9 +32,17 @@ fn key_context(public_id: &str) -> String {
     format!("workspace.data_key:{public_id}")
 }
 
+/// A workspace just made.
+#[derive(Debug)]
+pub struct Provisioned {
+    pub scope: WorkspaceScope,
+    /// Of its first admin, unless they are not to be invited.
+    pub invitation: Option<Invitation>,
+}
+
 /// Provisions a workspace with its first admin, its meter, and what the rooms above give it (see [`on_birth`]). Takes a
 /// seat.
-pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> Result<WorkspaceScope> {
+pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> Result<Provisioned> {
     let plan_id = clients::plan_id(&mut unit.tx, &new.plan).await?;
     partners::take_seat(unit, partner).await?;
     let public_id = format!("{}CL", unit.app().random.alphanumeric(8));
@@ -39,7 +50,7 @@ pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> 
     let id = insert_with_free_slug(unit, partner, new, plan_id, &public_id, &data_key).await?;
     let scope = WorkspaceScope::owned_by(partner, id);
     meter::open(unit, scope).await?;
-    team::create_primary(unit, scope, &new.admin).await.map_err(clients::under_its_name)?;
+    let admin = team::create_primary(unit, scope, &new.admin).await.map_err(clients::under_its_name)?;
     let data = json!({
         "client_id": id, "company_name": new.company_name, "plan": new.plan, "primary_email": new.admin.email,
     });
@@ -48,7 +59,11 @@ pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> 
     for birth in births {
         birth(unit, scope).await?;
     }
-    Ok(scope)
+    let invitation = match new.skip_invite {
+        true => None,
+        false => Some(team::invite(unit, scope, admin).await?),
+    };
+    Ok(Provisioned { scope, invitation })
 }
 
 /// What rooms above give every new workspace, in the transaction that makes it.
@@ -206,6 +221,27 @@ pub async fn data_key(app: &App, scope: WorkspaceScope) -> Result<Arc<DataKey>> 
     let key = Arc::new(app.open_data_key(&key_context(&public_id), &sealed)?);
     cache.put(scope, key.clone(), generation);
     Ok(key)
+}
+
+/// Likewise, of a workspace that the unit itself may have made.
+pub async fn data_key_within(unit: &mut Unit, scope: WorkspaceScope) -> Result<DataKey> {
+    let found = store::data_key(&mut unit.tx, scope).await?;
+    let (public_id, sealed) = found.ok_or_else(|| Error::no_such("Workspace"))?;
+    unit.app().open_data_key(&key_context(&public_id), &sealed)
+}
+
+/// Whose name and colours people see: the brand is their partner's.
+#[derive(Debug)]
+pub struct Face {
+    pub company_name: String,
+    pub brand: String,
+    pub colour: Option<Colour>,
+}
+
+pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Face> {
+    let found = store::face(read, scope).await?.ok_or_else(|| Error::no_such("Workspace"))?;
+    let (company_name, brand, colour) = found;
+    Ok(Face { company_name, brand, colour: colour.as_deref().and_then(Colour::parse) })
 }
 
 /// The zone a workspace's local times are written in.

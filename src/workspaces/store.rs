@@ -105,16 +105,142 @@ pub async fn partner_of(tx: &mut Tx, scope: WorkspaceScope) -> Result<(i64, Stri
     tx.one("SELECT partner_id, company_name FROM workspace WHERE id = $1", args![scope]).await
 }
 
+pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Option<(String, String, Option<String>)>> {
+    read.opt(
+        "SELECT workspace.company_name, partner.company_name, partner.primary_color
+         FROM workspace JOIN partner ON partner.id = workspace.partner_id WHERE workspace.id = $1",
+        args![scope],
+    )
+    .await
+}
+
+/// What is said of a workspace's profile; what is not said stays.
+#[derive(Default)]
+pub struct Details<'a> {
+    pub company_name: Option<&'a str>,
+    pub timezone: Option<&'a Timezone>,
+    pub address: Option<Option<&'a str>>,
+    pub country: Option<Option<i64>>,
+}
+
 /// True if anything is different from before.
-pub async fn update(tx: &mut Tx, scope: WorkspaceScope, name: Option<&str>, zone: Option<&Timezone>) -> Result<bool> {
+pub async fn update(tx: &mut Tx, scope: WorkspaceScope, details: &Details<'_>) -> Result<bool> {
+    let Details { company_name, timezone, address, country } = details;
     let changed = tx
         .exec(
-            "UPDATE workspace SET company_name = COALESCE($2, company_name), timezone = COALESCE($3, timezone)
-             WHERE id = $1 AND (company_name <> COALESCE($2, company_name) OR timezone <> COALESCE($3, timezone))",
-            args![scope, name, zone],
+            "UPDATE workspace SET company_name = COALESCE($2, company_name), timezone = COALESCE($3, timezone),
+                 address = CASE WHEN $4 THEN $5 ELSE address END,
+                 country_id = CASE WHEN $6 THEN $7 ELSE country_id END
+             WHERE id = $1 AND (company_name <> COALESCE($2, company_name) OR timezone <> COALESCE($3, timezone)
+                 OR ($4 AND address IS DISTINCT FROM $5) OR ($6 AND country_id IS DISTINCT FROM $7))",
+            args![
+                scope,
+                company_name,
+                timezone,
+                address.is_some(),
+                address.flatten(),
+                country.is_some(),
+                country.flatten()
+            ],
         )
         .await?;
     Ok(changed == 1)
+}
+
+/// A workspace with its primary user.
+pub struct AccountRow {
+    pub id: i64,
+    pub company_name: String,
+    pub slug: String,
+    pub address: Option<String>,
+    pub timezone: Timezone,
+    pub country_id: Option<i64>,
+    pub status: String,
+    pub created_at: Instant,
+    pub user_id: i64,
+    pub first_name: String,
+    pub last_name: String,
+    pub email: String,
+    pub phone: Option<Phone>,
+}
+from_row!(AccountRow {
+    id,
+    company_name,
+    slug,
+    address,
+    timezone,
+    country_id,
+    status,
+    created_at,
+    user_id,
+    first_name,
+    last_name,
+    email,
+    phone
+});
+
+pub async fn account(read: impl Read, scope: WorkspaceScope) -> Result<Option<AccountRow>> {
+    read.opt(
+        "SELECT workspace.id, workspace.company_name, workspace.slug, workspace.address, workspace.timezone,
+                workspace.country_id, workspace.status, workspace.created_at,
+                team_member.id, team_member.first_name, team_member.last_name, team_member.email, team_member.phone
+         FROM workspace JOIN team_member ON team_member.workspace_id = workspace.id AND team_member.is_primary
+         WHERE workspace.id = $1 AND workspace.status <> 'deleted'",
+        args![scope],
+    )
+    .await
+}
+
+/// A workspace's plan beside its meters.
+pub struct SubscriptionRow {
+    pub status: String,
+    pub plan_id: i64,
+    pub plan_name: String,
+    pub plan_slug: String,
+    pub contacts_max: i64,
+    pub team_members_max: i64,
+    pub messages_max: i64,
+    pub contacts: i64,
+    pub team_members: i64,
+    pub messages: i64,
+    pub webhooks: bool,
+    pub api_access: bool,
+    pub booking: bool,
+    pub omni_channel: bool,
+    pub advanced_analytics: bool,
+}
+from_row!(SubscriptionRow {
+    status,
+    plan_id,
+    plan_name,
+    plan_slug,
+    contacts_max,
+    team_members_max,
+    messages_max,
+    contacts,
+    team_members,
+    messages,
+    webhooks,
+    api_access,
+    booking,
+    omni_channel,
+    advanced_analytics
+});
+
+pub async fn subscription(read: impl Read, scope: WorkspaceScope, month: Month) -> Result<Option<SubscriptionRow>> {
+    read.opt(
+        "SELECT workspace.status, plan.id, plan.name, plan.slug,
+                plan.contacts, plan.team_members, plan.messages_per_month,
+                meter.contacts, meter.team_members, COALESCE(meter_month.messages_accepted, 0),
+                plan.webhooks, plan.api_access, plan.booking, plan.omni_channel, plan.advanced_analytics
+         FROM workspace
+         JOIN plan ON plan.id = workspace.plan_id
+         JOIN meter ON meter.workspace_id = workspace.id
+         LEFT JOIN meter_month ON meter_month.workspace_id = workspace.id AND meter_month.month = $2
+         WHERE workspace.id = $1 AND workspace.status <> 'deleted'",
+        args![scope, month],
+    )
+    .await
 }
 
 /// True if it was another plan, or another was waiting.

@@ -42,6 +42,7 @@ on_both_engines! {
         let (owner, foreign) = (Owner::new(&world, "nakheel").await, Owner::new(&world, "sahara").await);
         let endpoints = endpoints(&owner).await;
         let strange = foreign.workspace.contact("Eve", "+14155550000").await["id"].clone();
+        let [their_list, their_segment] = [foreign.group("list").await, foreign.group("segment").await];
         let their_channel = foreign.workspace.get("/api/v1/channels").await.expect(200)["data"][0]["id"].clone();
         let before = stored::rows(&world).await;
         let mut heard = Vec::new();
@@ -51,7 +52,10 @@ on_both_engines! {
                 // What is somebody else's and what is not there are told alike.
                 match field.name() {
                     "contact_id" => values.push(strange.clone()),
+                    "contact_ids" => values.push(json!([strange])),
                     "channel_id" => values.push(their_channel.clone()),
+                    "list_id" => values.push(their_list.clone()),
+                    "segment_id" => values.push(their_segment.clone()),
                     _ => {}
                 }
                 if field.required {
@@ -242,6 +246,7 @@ on_both_engines! {
         let long = "a".repeat(600);
         let mut heard = Vec::new();
         for route in skylight::routes::all() {
+            // Pages and hooks open or do not; nobody reads the fields of their queries.
             if route.parameters.is_empty() || !matches!(route.who, Who::Workspace | Who::Partner) {
                 continue;
             }

@@ -66,7 +66,10 @@ impl<'a> Owner<'a> {
             };
             path.push(thing);
         }
-        path.join("/")
+        match route.operation {
+            "invitation_page" => format!("/invite?token={}", self.invitation().await),
+            _ => path.join("/"),
+        }
     }
 
     /// Makes three rows for a list, where its path or [`Owner::new`] has not made them.
@@ -84,8 +87,16 @@ impl<'a> Owner<'a> {
                     let contact = path.split('/').nth(4).unwrap().parse::<i64>().unwrap();
                     self.send(&contact.into()).await;
                 }
+                "list_team" => drop(self.member().await),
                 "list_webhook_deliveries" => {
                     self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
+                }
+                "list_list_members" | "list_segment_members" => {
+                    let contact = self.workspace.contact("Sarah", &phone()).await;
+                    self.workspace.post(path, json!({"contact_ids": [contact["id"]]})).await.expect(200);
+                }
+                "list_contact_notes" => {
+                    self.workspace.post(path, json!({"content": "Called today."})).await.expect(201);
                 }
                 "list_clients" | "get_partner_usage" => {
                     self.partner.client(&format!("client {}", count()), "pro").await;
@@ -93,6 +104,20 @@ impl<'a> Owner<'a> {
                 other => panic!("what fills {other}? Teach it to `Owner::fill` in tests/it/cast.rs"),
             }
         }
+    }
+
+    /// Somebody new in the team.
+    async fn member(&self) -> Value {
+        let email = format!("member-{}@clients.example", count());
+        let body = json!({"name": "Huda Saleh", "email": email, "role": "agent", "password": "seven palms, one well"});
+        self.workspace.post("/api/v1/team", body).await.expect(201)["data"].clone()
+    }
+
+    /// The token of an invitation that nobody has opened.
+    async fn invitation(&self) -> String {
+        let path = format!("/api/v1/team/{}/invite", self.member().await["id"]);
+        let issued = self.workspace.post(&path, json!({})).await.expect(201);
+        issued["data"]["invitation_url"].as_str().unwrap().split_once("token=").unwrap().1.to_owned()
     }
 
     async fn send(&self, contact: &Value) {
@@ -105,8 +130,21 @@ impl<'a> Owner<'a> {
         let id = |made: Value| made["id"].to_string();
         match path.last().map_or("", String::as_str) {
             "contacts" => id(self.workspace.contact("Sarah", &phone()).await),
+            kind @ ("lists" | "segments") => self.group_in(path, kind.trim_end_matches('s')).await,
+            "tags" => {
+                let all = if path.len() > 4 { path.join("/") } else { "/api/v1/tags".to_owned() };
+                let title = format!("tag {}", count());
+                self.workspace.post(&all, json!({"title": title})).await;
+                let tags = self.workspace.get("/api/v1/tags").await.expect(200)["data"].clone();
+                id(tags.as_array().unwrap().iter().find(|tag| tag["title"] == title.as_str()).unwrap().clone())
+            }
+            "notes" => {
+                id(self.workspace.post(&path.join("/"), json!({"content": "Called."})).await.expect(201)["data"]
+                    .clone())
+            }
             "channels" => self.workspace.sandbox().await.to_string(),
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
+            "team" => id(self.member().await),
             "clients" => id(self.partner.client(&format!("client {}", count()), "pro").await.0),
             "api-keys" => {
                 let keys = path.join("/");
@@ -115,8 +153,24 @@ impl<'a> Owner<'a> {
             "whatsapp" => self.hook(self.whatsapp()).await,
             "telegram" => self.hook(self.telegram()).await,
             "docs" => "boot.js".to_owned(),
+            "static" => "page.css".to_owned(),
             other => panic!("what does a path name after /{other}/? Teach it to `Owner::thing` in tests/it/cast.rs"),
         }
+    }
+
+    /// A list or segment of this owner; its id.
+    pub async fn group(&self, kind: &str) -> Value {
+        let body = json!({"name": format!("Group {}", count())});
+        self.workspace.post(&format!("/api/v1/contacts/{kind}s"), body).await.expect(201)["data"]["id"].clone()
+    }
+
+    /// Behind a contact, one that the contact is in.
+    async fn group_in(&self, path: &[String], kind: &str) -> String {
+        let group = self.group(kind).await;
+        if path[path.len() - 2] != "contacts" {
+            self.workspace.post(&path.join("/"), json!({format!("{kind}_id"): group})).await.expect(200);
+        }
+        group.to_string()
     }
 
     /// Connects a channel and answers the unguessable part of its inbound address.
@@ -148,8 +202,28 @@ impl<'a> Owner<'a> {
         if body.get("contact_id").is_some() {
             body["contact_id"] = self.workspace.contact("Omar", &phone()).await["id"].clone();
         }
+        if body.get("contact_ids").is_some() {
+            body["contact_ids"] = json!([self.workspace.contact("Omar", &phone()).await["id"]]);
+        }
+        for kind in ["list", "segment"] {
+            if body.get(format!("{kind}_id")).is_some() {
+                body[format!("{kind}_id")] = self.group(kind).await;
+            }
+        }
+        if body.get("name").is_some() && route.tag == "Lists and segments" {
+            body["name"] = format!("Named {}", count()).into();
+        }
+        if body.get("title").is_some() && route.tag == "Tags" {
+            body["title"] = format!("title {}", count()).into();
+        }
         if body.get("phone").is_some() {
             body["phone"] = phone().into();
+        }
+        if route.operation == "accept_invitation" {
+            body["token"] = self.invitation().await.into();
+        }
+        if route.tag == "Team" && body.get("email").is_some() {
+            body["email"] = format!("member-{}@clients.example", count()).into();
         }
         if body.pointer("/admin/email").is_some() {
             body["admin"]["email"] = format!("admin-{}@clients.example", count()).into();
@@ -161,6 +235,8 @@ impl<'a> Owner<'a> {
 /// Lets plans give everything, for stories that need many things.
 pub async fn unlimited(world: &World) {
     let mut tx = world.app.db.begin().await.unwrap();
-    tx.exec("UPDATE plan SET contacts = -1, channels = -1, messages_per_month = -1", args![]).await.unwrap();
+    tx.exec("UPDATE plan SET contacts = -1, channels = -1, messages_per_month = -1, team_members = -1", args![])
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }

@@ -192,7 +192,7 @@ on_both_engines! {
             let conversations = nakheel.get("/api/v1/conversations").await.expect(200);
             (conversations["meta"]["total"] == 750).then_some(())
         }).await;
-        let usage = skylight::usage::recount(&world.app.db).await.unwrap();
+        let usage = skylight::cli::manage::recount(&world.app.db).await.unwrap();
         assert!(usage.is_empty(), "{usage:?}");
     }
 

@@ -173,7 +173,7 @@ on_both_engines! {
         assert_eq!((contact["name"].as_str(), contact["email"].as_str()), (Some("Renamed"), Some("new@example.com")));
         assert_eq!((&contact["tags"], &contact["status"]), (&json!(["a", "b"]), &json!("inactive")));
         assert_eq!(contact["blacklisted"], true, "an odd number of toggles");
-        let differences = skylight::usage::recount(&world.app.db).await.unwrap();
+        let differences = skylight::cli::manage::recount(&world.app.db).await.unwrap();
         assert!(differences.is_empty(), "{differences:?}");
     }
 }
@@ -221,6 +221,8 @@ on_both_engines! {
             }
         }
         assert_eq!(rival.get("/api/v1/contacts").await.expect(200)["meta"]["total"], 13_000);
+        let differences = skylight::cli::manage::recount(&world.app.db).await.unwrap();
+        assert!(differences.iter().all(|sentence| sentence.contains(": contacts is kept") || sentence.contains(": blacklisted is kept")), "{differences:?}");
     }
 
     async fn a_search_finds_the_same_before_and_after_the_index_knows(world: World) {
@@ -288,6 +290,7 @@ on_both_engines! {
                 assert_eq!(shown, usize::try_from(total - 2 * (page - 1)).unwrap_or(0).min(2), "{query} page {page}");
             }
         }
+        assert_eq!(skylight::cli::manage::recount(&world.app.db).await.unwrap(), Vec::<String>::new());
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Field {
     pub nullable: bool,
     /// The most characters that a text may have.
     pub longest: Option<usize>,
+    /// What its schema says beyond that.
+    pub schema: Value,
 }
 
 impl Field {
@@ -149,7 +151,8 @@ fn collect(schema: &Value, example: &Value, prefix: &str, parent_required: bool,
         let longest = described["maxLength"].as_u64().and_then(|most| usize::try_from(most).ok());
         let required = parent_required && required.map_or(properties.is_none(), |all| all.iter().any(|n| n == name));
         let path = format!("{prefix}{name}");
-        fields.push(Field { path: path.clone(), kind: kind.to_owned(), required, nullable, longest });
+        let schema = described.clone();
+        fields.push(Field { path: path.clone(), kind: kind.to_owned(), required, nullable, longest, schema });
         if kind == "object" {
             collect(described, &example[name], &format!("{path}."), required || properties.is_none(), fields);
         }

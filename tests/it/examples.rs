@@ -3,7 +3,7 @@
 //! in `partners.rs`.)
 
 use crate::on_both_engines;
-use crate::world::Actor;
+use crate::world::{Actor, World};
 use serde_json::{Value, json};
 use skylight_test_support::wait::until;
 use std::collections::BTreeMap;
@@ -20,35 +20,68 @@ on_both_engines! {
         }
         let examples = Examples::of(include_str!("data/examples/contacts.txt"));
         examples.hold(&nakheel, "Create a contact: request body").await;
+        // Segment 3 and list 5 are numbered together.
+        for (number, kind) in (1..).zip(["segments", "segments", "segments", "lists", "lists"]) {
+            let body = json!({"name": format!("Group {number}")});
+            let made = nakheel.post(&format!("/api/v1/contacts/{kind}"), body).await.expect(201);
+            assert_eq!(made["data"]["id"], number, "{kind}");
+        }
         has_written(&nakheel, channel, "+14155551234", 42).await;
         for name in [
-            "The Contact object", "List contacts", "Get a contact", "Update a contact", "Blacklist a contact",
-            "Delete a contact", "Create a contact",
+            "The Contact object", "List contacts", "Get a contact", "Update a contact", "Blacklist a contact", "Add a note",
+            "List notes", "Add to a list", "Add to a segment", "Delete a contact", "Create a contact",
         ] {
             examples.hold(&nakheel, name).await;
         }
-        assert_eq!(examples.0.len(), 8, "every example is held");
+        assert_eq!(examples.0.len(), 12, "every example is held");
     }
 
-    async fn the_example_of_channels_is_answered_as_documented(world: World) {
-        let (_, nakheel) = world.partner("rawabi").await.client("Nakheel Trading", "business").await;
-        world.meta.add_number("208800000001", "330011223344", "+966512345678", "دعم نخيل", "EAAG-token", "app-secret");
-        let whatsapp = json!({"phone_number_id": "208800000001", "access_token": "EAAG-token", "app_secret": "app-secret"});
-        let bot = "8001:AAE_test-token-of-the-harbour-bot";
-        world.telegram.add_bot(bot, "NakheelSupport");
-        for body in [
-            json!({"type": "whatsapp", "name": "دعم نخيل", "credentials": whatsapp}),
-            json!({"type": "telegram", "name": "بوت نخيل", "credentials": {"bot_token": bot}}),
-        ] {
-            nakheel.post("/api/v1/channels", body).await.expect(201);
+    async fn the_examples_of_the_account_are_answered_as_documented(world: World) {
+        let (client, nakheel) = nakheel(&world).await;
+        let examples = Examples::of(include_str!("data/examples/account.txt"));
+        let changed = examples.hold(&nakheel, "Update account profile").await;
+        assert_eq!(changed, examples.0["Update account profile"].answer, "to the letter");
+        let before = json!({"company_name": "Nakheel Trading", "address": "طريق الملك عبدالله، الرياض", "timezone": "Asia/Riyadh"});
+        nakheel.patch("/api/v1/account", before).await.expect(200);
+        let profile = examples.hold(&nakheel, "Get account profile").await;
+        let documented = &examples.0["Get account profile"].answer["data"];
+        for key in ["company_name", "address", "timezone", "country", "status"] {
+            assert_eq!(profile["data"][key], documented[key], "{key}");
         }
-        let examples = Examples::of(include_str!("data/examples/channels.txt"));
-        let got = examples.hold(&nakheel, "Get connected channels").await;
+        assert_eq!(profile["data"]["id"], client["id"]);
+        assert!(profile["data"]["created_at"].as_str().unwrap().ends_with("+03:00"), "{profile}");
+        assert!(!profile.to_string().contains(nakheel.key()), "the key is never in it");
+        examples.hold(&nakheel, "Get subscription details").await;
+
+        let channels = examples.hold(&nakheel, "Get connected channels").await;
         let shown = |channel: &Value| ["type", "name", "username", "is_connected", "status"].map(|key| channel[key].clone());
         let shown = |answer: &Value| answer["data"].as_array().unwrap().iter().map(shown).collect::<Vec<_>>();
-        assert_eq!(shown(&got), shown(&examples.0["Get connected channels"].answer), "to the letter");
-        assert_eq!(examples.0.len(), 1, "every example is held");
+        assert_eq!(shown(&channels), shown(&examples.0["Get connected channels"].answer), "to the letter");
+        assert_eq!(examples.0.len(), 4, "every example is held");
     }
+}
+
+/// The documented workspace, with its channels.
+async fn nakheel(world: &World) -> (Value, Actor) {
+    let rawabi = world.partner("rawabi").await;
+    let admin =
+        json!({"first_name": "Ahmad", "last_name": "Ali", "email": "ahmad@nakheel.sa", "phone": "+966501234567"});
+    let body = json!({"company_name": "Nakheel Trading", "plan": "business", "admin": admin, "timezone": "Asia/Riyadh", "country_id": 194});
+    let client = rawabi.post("/api/v1/partner/clients", body).await.expect(201)["data"].clone();
+    let keys = format!("/api/v1/partner/clients/{}/api-keys", client["id"]);
+    let issued = rawabi.post(&keys, json!({})).await.expect(201);
+    let nakheel = rawabi.with_key("X-Api-Key", issued["data"]["key"].as_str().unwrap());
+    world.meta.add_number("208800000001", "330011223344", "+966512345678", "دعم نخيل", "EAAG-token", "app-secret");
+    let whatsapp = json!({"phone_number_id": "208800000001", "access_token": "EAAG-token", "app_secret": "app-secret"});
+    let bot = "8001:AAE_test-token-of-the-harbour-bot";
+    world.telegram.add_bot(bot, "NakheelSupport");
+    for body in [
+        json!({"type": "whatsapp", "name": "دعم نخيل", "credentials": whatsapp}),
+        json!({"type": "telegram", "name": "بوت نخيل", "credentials": {"bot_token": bot}}),
+    ] {
+        nakheel.post("/api/v1/channels", body).await.expect(201);
+    }
+    (client, nakheel)
 }
 
 /// A message from this number has been worked in.

@@ -222,6 +222,23 @@ on_both_engines! {
         assert!(!bodies[0].contains(issued["data"]["key"].as_str().unwrap()) && !bodies[0].contains("sk_live_"));
         assert_eq!(keyed(&partner, "POST", &keys, &json!({}), "once").await.expect(201), issued);
     }
+
+    async fn what_is_kept_of_a_request_tells_nothing_of_its_password(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let body = json!({"name": "Huda", "email": "huda@nakheel.example", "role": "agent", "password": "weak enough"});
+        let made = keyed(&nakheel, "POST", "/api/v1/team", &body, "join").await;
+        made.expect(201);
+        let digest = async || -> Vec<u8> { (&world.app.db).one("SELECT digest FROM idempotency", args![]).await.unwrap() };
+        let first = digest().await;
+        assert_eq!(keyed(&nakheel, "POST", "/api/v1/team", &body, "join").await.body, made.body);
+        keyed(&nakheel, "POST", "/api/v1/team", &json!({"name": "Huda"}), "join").await.expect(422);
+        // The same request under the same key is digested otherwise each time it is stored: there is nothing to guess by.
+        nakheel.delete(&format!("/api/v1/team/{}", made.json()["data"]["id"])).await.expect(204);
+        world.clock.advance(Duration::from_secs(72 * 60 * 60));
+        forget_old(&world.app).await.unwrap();
+        keyed(&nakheel, "POST", "/api/v1/team", &body, "join").await.expect(201);
+        assert_ne!(digest().await, first);
+    }
 }
 
 fn person(phone: &str) -> Value {

@@ -3,6 +3,7 @@
 
 mod world;
 
+mod account;
 mod bad_cases;
 mod bad_frames;
 mod bad_input;
@@ -14,10 +15,14 @@ mod docs;
 mod documented;
 mod examples;
 mod framing;
+mod groups;
 mod idempotency;
+mod invitations;
 mod journey;
 mod limits;
+mod mail;
 mod nodes;
+mod notes;
 mod openapi;
 mod outages;
 mod paging;
@@ -27,4 +32,6 @@ mod routes;
 mod sequence;
 mod statements;
 mod stored;
+mod tags;
+mod team;
 mod webhooks;

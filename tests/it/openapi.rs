@@ -110,7 +110,16 @@ fn every_operation_documents_every_status_it_may_answer() {
                 assert_eq!(example["value"]["code"], *code, "{} {status}", route.operation);
             }
         }
-        assert_eq!(responses.len(), openapi::statuses(&route).len() + 1, "{}: {responses:?}", route.operation);
+        for status in &route.pages {
+            let page = &responses[&status.to_string()]["content"];
+            assert!(page["text/html"].is_object(), "{} {status}", route.operation);
+        }
+        assert_eq!(
+            responses.len(),
+            openapi::statuses(&route).len() + route.pages.len() + 1,
+            "{}: {responses:?}",
+            route.operation
+        );
         assert!(responses.contains_key(&route.status.to_string()), "{}", route.operation);
     }
 }
@@ -174,7 +183,7 @@ fn collect(value: &Value, found: &mut BTreeSet<String>) {
 fn every_example_of_a_body_is_one() {
     for route in skylight::routes::all() {
         let Some(example) = &route.request_example else { continue };
-        let body = &operation(&route)["requestBody"]["content"]["application/json"];
+        let body = &operation(&route)["requestBody"]["content"][route.takes];
         assert_eq!(&body["example"], example, "{}", route.operation);
         let mut faults = Vec::new();
         documented::compare(&body["schema"], example, "body", &mut faults);

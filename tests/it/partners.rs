@@ -254,7 +254,7 @@ on_both_engines! {
         nakheel.delete(&format!("/api/v1/contacts/{}", made[0].json()["data"]["id"])).await.expect(204);
         nakheel.post("/api/v1/contacts", person(50)).await.expect(201);
         nakheel.post("/api/v1/contacts", person(51)).await.expect(403);
-        assert!(skylight::usage::recount(&world.app.db).await.unwrap().is_empty());
+        assert!(skylight::cli::manage::recount(&world.app.db).await.unwrap().is_empty());
     }
 
     async fn a_plan_changes_with_the_month_or_at_once(world: World) {
@@ -373,7 +373,7 @@ on_both_engines! {
                 assert!(refused["errors"]["period"].is_array(), "{bad}: {refused}");
             }
         }
-        assert!(skylight::usage::recount(&world.app.db).await.unwrap().is_empty());
+        assert!(skylight::cli::manage::recount(&world.app.db).await.unwrap().is_empty());
     }
 
     async fn usage_of_all_clients_is_a_summary_and_a_page(world: World) {

@@ -10,6 +10,7 @@ use crate::world::World;
 use http::Method;
 use serde_json::{Value, json};
 use skylight::cli::manage;
+use skylight::http::route::FORM;
 use skylight::http::{Route, Who};
 use skylight::kernel::SystemRandom;
 use skylight::kernel::token::{self, TokenKind};
@@ -359,9 +360,14 @@ async fn call(
     for (header, value) in headers {
         request = request.header(*header, value.as_str());
     }
-    if let Some(body) = body {
-        request = request.json(body);
-    }
+    request = match body {
+        Some(body) if route.takes == FORM => {
+            let pairs = body.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap()));
+            request.form(&pairs.collect::<Vec<_>>())
+        }
+        Some(body) => request.json(body),
+        None => request,
+    };
     let answer = request.send().await;
     assert_documented(route, &answer);
     answer

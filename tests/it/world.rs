@@ -8,6 +8,7 @@ use skylight::cli::serve::{Server, open};
 use skylight::config::Config;
 use skylight::kernel::{Clock, Email, Instant, SystemClock, SystemRandom};
 use skylight::partners::PartnerPlan;
+use skylight_db::args;
 use skylight_test_support::http::{HttpClient, HttpResponse};
 use skylight_test_support::meta::MetaStandIn;
 use skylight_test_support::postgres::TestDatabase;
@@ -158,6 +159,13 @@ impl World {
             http: self.http.clone(),
             credential: Some(("X-Partner-Key", key.reveal().into())),
         }
+    }
+
+    /// Gives a partner the name that its clients' people see.
+    pub async fn brand(&self, partner: &Actor, name: &str) {
+        let mut tx = self.app.db.begin().await.unwrap();
+        tx.exec("UPDATE partner SET company_name = $2 WHERE id = $1", args![partner.id, name]).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// A workspace with a key, under a partner of its own.

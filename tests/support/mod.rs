@@ -14,6 +14,7 @@ pub mod process;
 pub mod receiver;
 pub mod script;
 pub mod server;
+pub mod smtp;
 pub mod telegram;
 pub mod telegram_api;
 pub mod tempdir;

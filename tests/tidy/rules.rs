@@ -8,7 +8,7 @@ pub const FLOORS: &[&[&str]] = &[
     &["kernel"],
     &["config", "app", "migrations"],
     &["events", "jobs", "auth"],
-    &["plans", "partners", "workspaces", "team"],
+    &["plans", "partners", "workspaces", "mail", "team"],
     &["contacts"],
     &["channels", "conversations"],
     &["bookings", "campaigns", "tickets", "agents", "knowledge", "media", "webchat", "voice"],
@@ -41,12 +41,12 @@ fn floor(room: &str) -> Option<usize> {
 pub fn foreign_stores(tree: &Tree) -> Vec<String> {
     let mut broken = Vec::new();
     for source in tree.under("src/") {
+        let home = source.home(tree);
         for (at, path) in source.paths() {
-            if let [other, store, ..] = path.as_slice()
-                && store == "store"
-                && source.room() != Some(other)
+            if let Some(depth) = path.iter().position(|part| part == "store").filter(|depth| *depth > 0)
+                && path[..depth] != home
             {
-                broken.push(format!("{}: crate::{other}::store", source.place(at)));
+                broken.push(format!("{}: crate::{}::store", source.place(at), path[..depth].join("::")));
             }
         }
     }

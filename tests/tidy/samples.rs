@@ -69,6 +69,28 @@ mod tests { use super::super::super::contacts::{store}; }
 }
 
 #[test]
+fn a_room_in_a_room_has_a_store_of_its_own() {
+    let outer = "use super::store;\nuse crate::contacts::groups::store::find;\n";
+    let inner = "use super::store;\nuse crate::contacts::store;\nuse super::super::store::page;\n";
+    let tree = tree(&[
+        ("src/contacts/store.rs", ""),
+        ("src/contacts/search.rs", outer),
+        ("src/contacts/groups/store/mod.rs", ""),
+        ("src/contacts/groups/clear.rs", inner),
+        ("src/contacts/api/parts.rs", "use crate::contacts::store;\nuse super::super::groups::store;\n"),
+    ]);
+    assert_eq!(
+        rules::foreign_stores(&tree),
+        [
+            "src/contacts/search.rs:2: crate::contacts::groups::store",
+            "src/contacts/groups/clear.rs:2: crate::contacts::store",
+            "src/contacts/groups/clear.rs:3: crate::contacts::store",
+            "src/contacts/api/parts.rs:2: crate::contacts::groups::store",
+        ]
+    );
+}
+
+#[test]
 fn sql_is_found_outside_stores() {
     let text = "let a = \"
         SELECT id FROM contacts\";

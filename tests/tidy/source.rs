@@ -85,6 +85,19 @@ impl Source {
         (!matches!(rest, "lib.rs" | "main.rs")).then_some(name)
     }
 
+    /// The room whose store this file may use: `contacts::groups` is a room in the room `contacts`, because it has a store
+    /// of its own; a folder without one belongs to the room around it.
+    pub fn home(&self, tree: &Tree) -> Vec<String> {
+        let module = self.module_at(0);
+        let has_store = |depth: &usize| {
+            let folder = format!("src/{}/store", module[..*depth].join("/"));
+            let inside = |s: &Source| s.path.strip_prefix(&folder).is_some_and(|rest| rest.starts_with(['.', '/']));
+            tree.rust.iter().any(inside)
+        };
+        let depth = (1..=module.len()).rev().find(has_store).unwrap_or(1);
+        module.into_iter().take(depth).collect()
+    }
+
     /// Whether the file is `<room>/<part>.rs` or stands in a folder `<part>/` of a room.
     pub fn is_part(&self, part: &str) -> bool {
         let inner: Vec<&str> = self.path.split('/').skip(2).collect();

@@ -94,6 +94,25 @@ impl Db {
         Words(self.engine())
     }
 
+    /// The condition that cuts a list, sorted descending by all these columns, out of the index that begins with them: rows
+    /// in which the first columns equal the values given, and whose last column is below its value. SQLite looks up equal
+    /// columns and nothing else; PostgreSQL, told that they are equal, would walk the primary key backwards in the hope
+    /// that such rows come soon, through everybody else's.
+    pub fn below(&self, columns: &[(&str, &str)]) -> String {
+        let Some(((last, below), equal)) = columns.split_last() else { return String::new() };
+        match self.backend {
+            Backend::Sqlite(_) => {
+                let equal = equal.iter().map(|(column, value)| format!("{column} = {value} AND "));
+                format!("{}{last} < {below}", equal.collect::<String>())
+            }
+            Backend::Postgres(_) => {
+                let row = columns.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ");
+                let values = equal.iter().map(|(_, value)| format!("{value}, ")).collect::<String>();
+                format!("({row}) > ({values}0) AND ({row}) < ({values}{below})")
+            }
+        }
+    }
+
     /// For reads that may take more than a millisecond: they hold up no other task, and are given up after five seconds.
     pub fn long(&self) -> Long<'_> {
         Long(self)

@@ -25,5 +25,5 @@ pub use migrate::Migration;
 pub use postgres::PostgresSettings;
 pub use row::{Cell, Cells, Column, FromRow, Row};
 pub use sqlite::{SqliteSettings, restore};
-pub use value::{Param, Value, placeholders};
+pub use value::{Param, Value, padded, placeholders};
 pub use words::{Word, Words};

@@ -39,6 +39,15 @@ pub fn placeholders(from: usize, count: usize) -> String {
     names.join(", ")
 }
 
+/// The inside of an `IN (…)` and its values, filled up with the last one to one of few lengths: few different texts are
+/// prepared.
+pub fn padded(from: usize, ids: &[i64]) -> (String, Vec<Value<'_>>) {
+    let length = [1, 8, 64].into_iter().find(|length| ids.len() <= *length).unwrap_or(ids.len().next_multiple_of(256));
+    let mut values: Vec<_> = ids.iter().map(Param::value).collect();
+    values.resize(length, values.last().copied().unwrap_or(Value::Null));
+    (placeholders(from, length), values)
+}
+
 macro_rules! int_param {
     ($($t:ty),*) => { $(impl Param for $t { fn value(&self) -> Value<'_> { Value::Int(i64::from(*self)) } })* };
 }

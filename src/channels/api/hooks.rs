@@ -22,7 +22,7 @@ pub fn routes() -> Vec<Route> {
             .query("hub.mode", "string", "`subscribe`.")
             .query("hub.verify_token", "string", "What was entered at Meta.")
             .query("hub.challenge", "string", "What to answer.")
-            .shows("text/plain", "1158201444")
+            .answers_text("text/plain", "1158201444")
             .may_fail(&[403]),
         Route::new(Method::POST, "/hooks/whatsapp/{token}", Who::Provider, "whatsapp_hook", whatsapp)
             .doc(TAG, "WhatsApp Cloud API events", "Proved by `X-Hub-Signature-256` over the raw body.")

@@ -1,4 +1,5 @@
-//! The search index, `contact_gram`, and the queue of contacts it does not know yet, `contact_unindexed`.
+//! The search index, `contact_gram`, and the queue of contacts it does not know yet, `contact_unindexed`; and what the
+//! database counts by itself, compared with the rows.
 
 use super::super::grams::Indexed;
 use skylight_db::{Db, Read, Result, Tx, Words, args, from_row, list};
@@ -34,4 +35,25 @@ pub async fn all_workspaces_insert(tx: &mut Tx, words: Words, found: &[Indexed])
     let grams = words.stored(3);
     let sql = format!("INSERT INTO contact_gram (workspace_id, rowid, grams) VALUES ($1, $2, {grams})");
     tx.exec_many(&sql, &rows).await.map(|_| ())
+}
+
+/// Blocks and tags whose counts differ from their rows, as `(workspace, what, kept, counted)`.
+pub async fn all_workspaces_differences(db: &Db) -> Result<Vec<(i64, String, i64, i64)>> {
+    db.all(
+            "SELECT counted.workspace_id, counted.what, CAST(SUM(counted.kept) AS BIGINT), CAST(SUM(counted.found) AS BIGINT)
+             FROM (SELECT workspace_id, 'contacts from id ' || (block * 4096) AS what, contacts AS kept, 0 AS found FROM contact_block
+                   UNION ALL
+                   SELECT workspace_id, 'contacts from id ' || (id / 4096 * 4096), 0, 1 FROM contact
+                   UNION ALL
+                   SELECT workspace_id, 'contacts with tag ' || id, contacts_count, 0 FROM tag WHERE deleted_at IS NULL
+                   UNION ALL
+                   SELECT contact_tag.workspace_id, 'contacts with tag ' || tag_id, 0, 1 FROM contact_tag
+                   JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id AND tag.deleted_at IS NULL
+             ) AS counted
+             JOIN workspace ON workspace.id = counted.workspace_id AND workspace.status <> 'deleted'
+             GROUP BY counted.workspace_id, counted.what
+             HAVING SUM(counted.kept) <> SUM(counted.found) ORDER BY 1, 2",
+            args![],
+        )
+    .await
 }

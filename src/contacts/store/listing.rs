@@ -1,8 +1,6 @@
 //! Lists of contacts: which ids stand on a page, and how many there are, by the index that serves the filter.
 //!
-//! The workspace (and whatever else an index leads with) is named as a range, and the order names those columns too:
-//! PostgreSQL would otherwise walk the primary key backwards, through the contacts of everybody else. Ids are cut out
-//! first, so that no row is read that is only skipped.
+//! Lists are cut out of their index by [`Db::below`], their ids first, so that no row is read that is only skipped.
 
 use super::super::{Contact, Filter, Search};
 use super::{COLUMNS, SEPARATOR, TAGS};
@@ -20,7 +18,11 @@ pub struct Tagged {
 from_row!(Tagged { id, contacts_count });
 
 pub async fn tag_named(db: &Db, scope: WorkspaceScope, title: &str) -> Result<Option<Tagged>> {
-    db.opt("SELECT id, contacts_count FROM tag WHERE workspace_id = $1 AND title = $2", args![scope, title]).await
+    db.opt(
+        "SELECT id, contacts_count FROM tag WHERE workspace_id = $1 AND title = $2 AND deleted_at IS NULL",
+        args![scope, title],
+    )
+    .await
 }
 
 /// A filter whose tag was found, and what the search index is asked.
@@ -55,13 +57,17 @@ impl From<Page> for Part {
     }
 }
 
+/// The search texts of the newest contacts.
+pub async fn newest_texts(db: &Db, scope: WorkspaceScope, most: i64) -> Result<Vec<String>> {
+    let below = db.below(&[("workspace_id", "$1"), ("id", "$2")]);
+    let sql = format!("SELECT search_text FROM contact WHERE {below} ORDER BY workspace_id DESC, id DESC LIMIT $3");
+    db.all(&sql, args![scope, i64::MAX, most]).await
+}
+
 pub async fn page(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, part: Part) -> Result<Vec<Contact>> {
     let mut sql = Text { db, values: vec![scope.value(), SEPARATOR.value()] };
     let text = match (&wanted.words, wanted.tag) {
-        (None, None) if part.offset == 0 => {
-            let narrowed = sql.narrowed(wanted.filter, part);
-            format!("SELECT {COLUMNS}, {TAGS} FROM contact WHERE workspace_id BETWEEN $1 AND $1{narrowed}")
-        }
+        (None, None) if part.offset == 0 => sql.narrowed(&format!("{COLUMNS}, {TAGS}"), wanted.filter, part),
         _ => {
             let ids = sql.ids(wanted, part);
             format!("SELECT {COLUMNS}, {TAGS} FROM contact WHERE workspace_id = $1 AND id IN ({ids}) ORDER BY id DESC")
@@ -130,10 +136,7 @@ impl<'a> Text<'a> {
                     "{tagged} ORDER BY contact_tag.workspace_id DESC, contact_tag.tag_id DESC, contact_tag.contact_id DESC {limit}"
                 )
             }
-            (None, None) => {
-                let narrowed = self.narrowed(wanted.filter, part);
-                format!("SELECT id FROM contact WHERE workspace_id BETWEEN $1 AND $1{narrowed}")
-            }
+            (None, None) => self.narrowed("id", wanted.filter, part),
         }
     }
 
@@ -142,35 +145,43 @@ impl<'a> Text<'a> {
         format!("LIMIT {limit} OFFSET {offset}")
     }
 
-    /// What follows the workspace where neither a tag nor a search narrows a list.
-    fn narrowed(&mut self, filter: &'a Filter, part: Part) -> String {
+    /// A list that neither a tag nor a search narrows.
+    fn narrowed(&mut self, columns: &str, filter: &'a Filter, part: Part) -> String {
         let before = self.bind(Value::Int(part.before));
-        let (of_type, order) = match &filter.channel_type {
-            Some(channel_type) => {
-                let given = self.bind(channel_type.value());
-                (format!(" AND type BETWEEN {given} AND {given}"), "workspace_id DESC, type DESC, id DESC")
-            }
-            None => (String::new(), "workspace_id DESC, id DESC"),
-        };
         let blacklisted = blacklisted(filter);
         let limit = self.limit(part);
-        format!("{of_type} AND id < {before}{blacklisted} ORDER BY {order} {limit}")
+        match &filter.channel_type {
+            Some(channel_type) => {
+                let of_type = self.bind(channel_type.value());
+                let below = self.db.below(&[("workspace_id", "$1"), ("type", &of_type), ("id", &before)]);
+                format!(
+                    "SELECT {columns} FROM contact WHERE {below}{blacklisted}
+                     ORDER BY workspace_id DESC, type DESC, id DESC {limit}"
+                )
+            }
+            None => {
+                let below = self.db.below(&[("workspace_id", "$1"), ("id", &before)]);
+                format!(
+                    "SELECT {columns} FROM contact WHERE {below}{blacklisted} ORDER BY workspace_id DESC, id DESC {limit}"
+                )
+            }
+        }
     }
 
     /// Contacts with a tag.
     fn tagged(&mut self, filter: &'a Filter, tag: i64, before: i64) -> String {
         let (tag, before) = (self.bind(Value::Int(tag)), self.bind(Value::Int(before)));
         let conditions = self.conditions(filter);
-        let join = match conditions.is_empty() {
-            true => "",
-            false => {
-                "JOIN contact ON contact.workspace_id = contact_tag.workspace_id AND contact.id = contact_tag.contact_id"
-            }
-        };
+        let below = self.db.below(&[
+            ("contact_tag.workspace_id", "$1"),
+            ("contact_tag.tag_id", &tag),
+            ("contact_tag.contact_id", &before),
+        ]);
+        // Where nothing is asked of the contacts themselves, both engines leave them out.
         format!(
-            "SELECT contact_tag.contact_id FROM contact_tag {join}
-             WHERE contact_tag.workspace_id BETWEEN $1 AND $1 AND contact_tag.tag_id BETWEEN {tag} AND {tag}
-               AND contact_tag.contact_id < {before}{conditions}"
+            "SELECT contact_tag.contact_id FROM contact_tag
+             LEFT JOIN contact ON contact.workspace_id = contact_tag.workspace_id AND contact.id = contact_tag.contact_id
+             WHERE {below}{conditions}"
         )
     }
 

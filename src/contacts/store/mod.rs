@@ -12,7 +12,7 @@ use skylight_db::{Cell, Column, FromRow, Read, Result, Row, Tx, args, from_row, 
 const COLUMNS: &str = "id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at";
 const TAGS: &str = "(SELECT string_agg(tag.title, $2 ORDER BY contact_tag.position) FROM contact_tag
     JOIN tag ON tag.workspace_id = contact_tag.workspace_id AND tag.id = contact_tag.tag_id
-    WHERE contact_tag.workspace_id = $1 AND contact_tag.contact_id = contact.id)";
+    WHERE contact_tag.workspace_id = $1 AND contact_tag.contact_id = contact.id AND tag.deleted_at IS NULL)";
 const SEPARATOR: &str = "\u{1f}";
 
 struct Tags(Vec<String>);
@@ -147,7 +147,7 @@ pub async fn tag(tx: &mut Tx, scope: WorkspaceScope, id: i64, titles: &[String],
     sorted.sort_unstable();
     let new: Vec<_> = sorted.iter().map(|title| list![&scope, *title, &now]).collect();
     tx.exec_many(
-        "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, $3) ON CONFLICT (workspace_id, title) DO NOTHING",
+        "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, $3) ON CONFLICT (workspace_id, title) WHERE deleted_at IS NULL DO NOTHING",
         &new,
     )
     .await?;
@@ -156,7 +156,8 @@ pub async fn tag(tx: &mut Tx, scope: WorkspaceScope, id: i64, titles: &[String],
         titles.iter().zip(&positions).map(|(title, position)| list![&scope, title, &id, position]).collect();
     tx.exec_many(
         "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
-         SELECT workspace_id, CAST($3 AS BIGINT), id, CAST($4 AS BIGINT) FROM tag WHERE workspace_id = $1 AND title = $2",
+         SELECT workspace_id, CAST($3 AS BIGINT), id, CAST($4 AS BIGINT) FROM tag
+         WHERE workspace_id = $1 AND title = $2 AND deleted_at IS NULL",
         &tagged,
     )
     .await

@@ -4,7 +4,7 @@ mod store;
 
 use super::{Http, Reply};
 use crate::app::{App, Unit};
-use crate::kernel::{Error, Result};
+use crate::kernel::{Error, Result, secret};
 use http::{HeaderMap, Method};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -107,17 +107,25 @@ fn digest(method: &Method, path: &str, body: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Answers may show a secret once; what is kept of them is sealed, each under a key of its own.
-fn seal(app: &App, owner: &str, key: &str, body: &str) -> Result<String> {
-    let context = context(owner, key);
+/// Answers may show a secret once, and requests may hold a password: what is kept of both is sealed, or digested, under
+/// a key of its own.
+fn seal(app: &App, held: &Held, body: &str) -> Result<(String, [u8; 32])> {
+    let context = context(&held.owner, &held.key);
     let (data_key, sealed_key) = app.new_data_key(&context)?;
-    Ok(format!("{sealed_key} {}", data_key.seal(&context, body, &*app.random)?))
+    let sealed = format!("{sealed_key} {}", data_key.seal(&context, body, &*app.random)?);
+    Ok((sealed, data_key.mac(&held.digest)))
 }
 
-fn open(app: &App, owner: &str, key: &str, sealed: &str) -> Result<String> {
+/// The body of a stored answer; none if it answered another request.
+fn open(app: &App, owner: &str, key: &str, row: &(Vec<u8>, String), digest: &[u8; 32]) -> Result<Option<String>> {
     let context = context(owner, key);
+    let (of, sealed) = row;
     let (sealed_key, body) = sealed.split_once(' ').unwrap_or_default();
-    Ok(app.open_data_key(&context, sealed_key)?.open(&context, body)?.reveal().to_owned())
+    let data_key = app.open_data_key(&context, sealed_key)?;
+    if !secret::equal(of, &data_key.mac(digest)) {
+        return Ok(None);
+    }
+    Ok(Some(data_key.open(&context, body)?.reveal().to_owned()))
 }
 
 fn context(owner: &str, key: &str) -> String {
@@ -126,15 +134,10 @@ fn context(owner: &str, key: &str) -> String {
 
 async fn stored(app: &App, owner: &str, key: &str, digest: &[u8; 32]) -> Result<Option<Reply>> {
     let row: Option<(Vec<u8>, i64, String)> = store::find(&app.db, owner, key).await?;
-    match row {
-        None => Ok(None),
-        Some((of, _, _)) if of != digest => {
-            Err(Error::field("Idempotency-Key", "The Idempotency-Key was used for another request."))
-        }
-        Some((_, status, sealed)) => {
-            let body = open(app, owner, key, &sealed)?;
-            Ok(Some(Reply { status: u16::try_from(status).unwrap_or(200), body }))
-        }
+    let Some((of, status, sealed)) = row else { return Ok(None) };
+    match open(app, owner, key, &(of, sealed), digest)? {
+        Some(body) => Ok(Some(Reply { status: u16::try_from(status).unwrap_or(200), body })),
+        None => Err(Error::field("Idempotency-Key", "The Idempotency-Key was used for another request.")),
     }
 }
 
@@ -143,9 +146,8 @@ impl Claim {
     pub async fn record(&self, unit: &mut Unit, reply: &Reply) -> Result<()> {
         let now = unit.now();
         let held = &self.0;
-        let body = seal(unit.app(), &held.owner, &held.key, &reply.body)?;
-        let row =
-            store::Answered { owner: &held.owner, key: &held.key, digest: &held.digest, status: reply.status, body };
+        let (body, digest) = seal(unit.app(), held, &reply.body)?;
+        let row = store::Answered { owner: &held.owner, key: &held.key, digest: &digest, status: reply.status, body };
         let stored = store::insert(&mut unit.tx, &row, now).await;
         match stored {
             // Another node ran the same request at the same time and was first: nothing of ours is kept.

@@ -3,7 +3,7 @@
 use crate::kernel::Instant;
 use skylight_db::{Read, Result, Tx, args};
 
-/// Digest, status and sealed body of the answer to a key.
+/// Keyed digest of the request, status and sealed body of the answer to a key.
 pub async fn find(read: impl Read, owner: &str, key: &str) -> Result<Option<(Vec<u8>, i64, String)>> {
     read.opt("SELECT digest, status, body FROM idempotency WHERE owner = $1 AND key = $2", args![owner, key]).await
 }
@@ -11,6 +11,7 @@ pub async fn find(read: impl Read, owner: &str, key: &str) -> Result<Option<(Vec
 pub struct Answered<'a> {
     pub owner: &'a str,
     pub key: &'a str,
+    /// Keyed.
     pub digest: &'a [u8; 32],
     pub status: u16,
     /// Sealed.

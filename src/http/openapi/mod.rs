@@ -5,7 +5,7 @@ mod problems;
 
 pub use problems::statuses;
 
-use super::route::{NamedSchema, Parameter, Route, Shape, Who};
+use super::route::{JSON, NamedSchema, Parameter, Route, Shape, Who};
 use crate::kernel::page::Meta;
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -22,7 +22,7 @@ use utoipa::openapi::{
     ResponseBuilder, Schema, Server,
 };
 
-const JSON: &str = "application/json";
+const HTML: &str = "text/html";
 const BEARER: &str = "workspaceBearer";
 const API_KEY: &str = "workspaceKey";
 const PARTNER_KEY: &str = "partnerKey";
@@ -51,15 +51,19 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 10] = [
+const TAGS: [&str; 14] = [
     "Partners",
     "Account",
+    "Team",
     "Contacts",
+    "Lists and segments",
+    "Tags",
     "Messages",
     "Channels",
     "Webhooks",
     "Webhook events",
     "Provider hooks",
+    "Pages",
     "Operations",
     "Reference",
 ];
@@ -101,8 +105,12 @@ fn operation(route: &Route, schemas: &Map<String, Value>) -> utoipa::openapi::pa
         let required = if needs_one { Required::True } else { Required::False };
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(name)));
         let content = content.example(route.request_example.clone());
-        let body = RequestBodyBuilder::new().content(JSON, content.build()).required(Some(required));
+        let body = RequestBodyBuilder::new().content(route.takes, content.build()).required(Some(required));
         operation = operation.request_body(Some(body.build()));
+    }
+    for status in &route.pages {
+        let response = ResponseBuilder::new().description("A page that says so.");
+        operation = operation.response(status.to_string(), page(response, HTML, "<!doctype html>…"));
     }
     operation = problems::refer(route, operation.response(route.status.to_string(), success(route, schemas)));
     operation.securities(Some(securities(route.who))).build()
@@ -159,13 +167,18 @@ fn success(route: &Route, schemas: &Map<String, Value>) -> Response {
     let description = route.message.unwrap_or(if route.shape == Shape::Nothing { "Done; no body." } else { "Success" });
     let response = ResponseBuilder::new().description(description);
     if let Some((kind, example)) = route.text {
-        let content = ContentBuilder::new().schema(Some(kind_of(Type::String))).example(Some(example.into()));
-        return response.content(kind, content.build()).build();
+        return page(response, kind, example);
     }
     let Some(schema) = success_schema(route) else { return response.build() };
     let example = serde_json::to_value(&schema).ok().and_then(|schema| examples::of(&schema, schemas).ok());
     let example = example.map(|example| examples::showing(example, &route.shown));
     response.content(JSON, ContentBuilder::new().schema(Some(schema)).example(example).build()).build()
+}
+
+/// A text that is no JSON.
+fn page(response: ResponseBuilder, kind: &str, example: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(kind_of(Type::String))).example(Some(example.into()));
+    response.content(kind, content.build()).build()
 }
 
 fn success_schema(route: &Route) -> Option<RefOr<Schema>> {

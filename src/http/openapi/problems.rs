@@ -16,8 +16,11 @@ pub fn statuses(route: &Route) -> Vec<u16> {
     let mut statuses = vec![400, 413, 431, 500, 503];
     match route.who {
         Who::Workspace | Who::Partner => statuses.extend([401, 403, 429]),
-        Who::Provider => statuses.extend([401, 404, 429]),
+        Who::Provider => statuses.extend([401, 404]),
         Who::Public => {}
+    }
+    if route.guessable {
+        statuses.push(429);
     }
     if matches!(route.who, Who::Workspace | Who::Partner) {
         if route.has_id() {

@@ -17,6 +17,7 @@ const DIFFERENT: &[&str] = &[
     "delivery_id",
     "webhook_url",
     "verify_token",
+    "invitation_url",
     "provider_message_id",
     "duration_ms",
     "next_retry_at",

@@ -1,0 +1,114 @@
+//! Tags: titles on contacts, and things with ids of their own.
+
+use crate::on_both_engines;
+use serde_json::{Value, json};
+use skylight_db::{Read, args};
+use skylight_test_support::wait::until;
+
+on_both_engines! {
+    async fn a_tag_is_made_renamed_and_taken_from_everybody(world: World) {
+        let (nakheel, rival) = (world.workspace("nakheel").await, world.workspace("rival").await);
+        let body = json!({"name": "Sara", "phone": "+966501234567", "type": "whatsapp", "tags": ["vip", "new"]});
+        let sara = nakheel.post("/api/v1/contacts", body).await.expect(201)["data"]["id"].clone();
+        let path = format!("/api/v1/contacts/{sara}");
+
+        // What contacts were given are tags, counted.
+        let made = nakheel.post("/api/v1/tags", json!({"title": " lead "})).await.expect(201);
+        assert_eq!((&made["message"], &made["data"]["title"], &made["data"]["contacts_count"]), (&json!("Tag created successfully."), &json!("lead"), &json!(0)));
+        let again = nakheel.post("/api/v1/tags", json!({"title": "lead"})).await.expect(201);
+        assert_eq!((&again["message"], &again["data"]), (&json!("Tag already exists."), &made["data"]));
+        let all = nakheel.get("/api/v1/tags").await.expect(200);
+        assert!(all.get("meta").is_none());
+        let shown: Vec<_> = all["data"].as_array().unwrap().iter().map(|tag| (tag["title"].clone(), tag["contacts_count"].clone())).collect();
+        assert_eq!(shown, [("new", 1), ("vip", 1), ("lead", 0)].map(|(title, count)| (json!(title), json!(count))));
+        let keys: Vec<_> = made["data"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, ["id", "title", "contacts_count", "created_at"]);
+
+        // Given by id or by title, once.
+        nakheel.webhook(&world.receiver.url("/crm"), &["contact.updated"]).await;
+        let tags = format!("{path}/tags");
+        let lead = made["data"]["id"].clone();
+        let given = nakheel.post(&tags, json!({"tag_id": lead})).await.expect(200);
+        assert_eq!((&given["message"], &given["data"]["tags"]), (&json!("Tag added successfully."), &json!(["vip", "new", "lead"])));
+        nakheel.post(&tags, json!({"title": "lead"})).await.expect(200);
+        let given = nakheel.post(&tags, json!({"title": "gold"})).await.expect(200);
+        assert_eq!(given["data"]["tags"], json!(["vip", "new", "lead", "gold"]));
+        assert_eq!(nakheel.get(&format!("/api/v1/tags/{lead}")).await.expect(200)["data"]["contacts_count"], 1);
+        let told = world.receiver.wait_for(2).await;
+        assert_eq!(told[1].json["data"]["contact"]["tags"], json!(["vip", "new", "lead", "gold"]));
+
+        // Renamed everywhere, but never to another's title.
+        let renamed = nakheel.put(&format!("/api/v1/tags/{lead}"), json!({"title": "customer"})).await.expect(200);
+        assert_eq!((&renamed["message"], &renamed["data"]["contacts_count"]), (&json!("Tag updated successfully."), &json!(1)));
+        assert_eq!(nakheel.get(&path).await.expect(200)["data"]["tags"], json!(["vip", "new", "customer", "gold"]));
+        let taken = nakheel.put(&format!("/api/v1/tags/{lead}"), json!({"title": "vip"})).await.expect(422);
+        assert_eq!(taken["errors"]["title"], json!(["The title has already been taken."]));
+        nakheel.put(&format!("/api/v1/tags/{lead}"), json!({"title": "customer"})).await.expect(200);
+
+        // Taken from one, then from everybody.
+        nakheel.delete(&format!("{tags}/{lead}")).await.expect(204);
+        assert_eq!(nakheel.delete(&format!("{tags}/{lead}")).await.expect(404)["message"], "Tag not found.");
+        let vip = all["data"][1]["id"].clone();
+        nakheel.delete(&format!("/api/v1/tags/{vip}")).await.expect(204);
+        nakheel.get(&format!("/api/v1/tags/{vip}")).await.expect(404);
+        assert_eq!(nakheel.get(&path).await.expect(200)["data"]["tags"], json!(["new", "gold"]));
+        assert_eq!(nakheel.get("/api/v1/contacts?tag=vip").await.expect(200)["data"], json!([]));
+        // Its title is free at once, and nothing of it is left.
+        let fresh = nakheel.post(&tags, json!({"title": "vip"})).await.expect(200);
+        assert_eq!(fresh["data"]["tags"], json!(["new", "gold", "vip"]));
+        assert_eq!(nakheel.get("/api/v1/contacts?tag=vip").await.expect(200)["meta"]["total"], 1);
+        until("the deleted tag is cleared", async || {
+            let left: i64 = (&world.app.db).one("SELECT COUNT(*) FROM tag WHERE deleted_at IS NOT NULL", args![]).await.unwrap();
+            if left == 0 { Ok(()) } else { Err(left) }
+        }).await;
+
+        // Nobody else's tags and contacts are there.
+        let foreign = rival.post("/api/v1/tags", json!({"title": "theirs"})).await.expect(201)["data"]["id"].clone();
+        for id in [foreign.clone(), json!(999_999)] {
+            assert_eq!(nakheel.get(&format!("/api/v1/tags/{id}")).await.expect(404)["message"], "Tag not found.");
+            nakheel.put(&format!("/api/v1/tags/{id}"), json!({"title": "mine"})).await.expect(404);
+            nakheel.delete(&format!("/api/v1/tags/{id}")).await.expect(404);
+            let unknown = nakheel.post(&tags, json!({"tag_id": id})).await.expect(422);
+            assert_eq!(unknown["errors"]["tag_id"], json!(["The selected tag id is invalid."]));
+            assert_eq!(nakheel.delete(&format!("{tags}/{id}")).await.expect(404)["message"], "Tag not found.");
+        }
+        assert_eq!(rival.post(&tags, json!({"tag_id": foreign})).await.expect(404)["message"], "Contact not found.");
+    }
+
+    async fn a_tag_for_a_contact_is_said_in_one_way_and_not_too_often(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let many: Vec<String> = (0..50).map(|n| format!("tag {n}")).collect();
+        let body = json!({"name": "Sara", "phone": "+966501234567", "type": "whatsapp", "tags": many});
+        let sara = nakheel.post("/api/v1/contacts", body).await.expect(201)["data"]["id"].clone();
+        let tags = format!("/api/v1/contacts/{sara}/tags");
+        for (body, field, message) in [
+            (json!({}), "tag_id", "The tag id field is required."),
+            (json!({"tag_id": "1"}), "tag_id", "The tag id must be an integer."),
+            (json!({"title": "a\tb"}), "title", "The title format is invalid."),
+            (json!({"title": "x".repeat(101)}), "title", "The title must not be greater than 100 characters."),
+            (json!({"title": "one too many"}), "tags", "The tags must not have more than 50 items."),
+        ] {
+            let refused = nakheel.post(&tags, body.clone()).await.expect(422);
+            assert_eq!(refused["errors"], json!({field: [message]}), "{body}");
+        }
+        assert_eq!(nakheel.get("/api/v1/tags").await.expect(200)["data"].as_array().map(Vec::len), Some(50));
+    }
+
+    async fn a_tag_that_many_give_at_once_is_one_and_counts_them_all(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let mut contacts = Vec::new();
+        for n in 0..12 {
+            contacts.push(nakheel.contact("Sara", &format!("+96650100{n:04}")).await["id"].clone());
+        }
+        let given = contacts.iter().cycle().take(36).map(|contact| {
+            let (nakheel, path) = (nakheel.clone(), format!("/api/v1/contacts/{contact}/tags"));
+            tokio::spawn(async move { nakheel.post(&path, json!({"title": "vip"})).await.expect(200) })
+        });
+        for task in given.collect::<Vec<_>>() {
+            let answer: Value = task.await.unwrap();
+            assert_eq!(answer["data"]["tags"], json!(["vip"]));
+        }
+        let tags = nakheel.get("/api/v1/tags").await.expect(200);
+        assert_eq!((tags["data"].as_array().map(Vec::len), &tags["data"][0]["contacts_count"]), (Some(1), &json!(12)));
+    }
+}
