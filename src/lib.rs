@@ -7,6 +7,7 @@
 //! | 2 | [`plans`], [`partners`], [`workspaces`], [`mail`], [`team`] |
 //! | 3 | [`contacts`] |
 //! | 4 | [`channels`], [`conversations`] |
+//! | 5 | [`tickets`] |
 //! | readers | [`webhooks`], [`usage`] |
 //! | faces | [`http`], [`demo`], [`cli`] |
 //!
@@ -31,6 +32,7 @@ pub mod partners;
 pub mod plans;
 pub mod routes;
 pub mod team;
+pub mod tickets;
 pub mod usage;
 pub mod webhooks;
 pub mod workspaces;

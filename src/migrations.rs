@@ -23,5 +23,6 @@ migrations![
     "0010_webhooks",
     "0011_contact_lists",
     "0012_people",
+    "0013_tickets",
     "0014_groups",
 ];

@@ -5,7 +5,7 @@ use crate::http::docs::Document;
 use crate::http::gate::{self, Gate};
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
-use crate::{channels, contacts, conversations, events, partners, plans, team, usage, webhooks, workspaces};
+use crate::{channels, contacts, conversations, events, partners, plans, team, tickets, usage, webhooks, workspaces};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 
@@ -20,12 +20,14 @@ pub fn all() -> Vec<Route> {
         contacts::tags::api::routes(),
         conversations::api::routes(),
         webhooks::api::routes(),
+        events::api::routes(),
         partners::api::routes(),
         plans::api::routes(),
         workspaces::account::api::routes(),
         workspaces::api::routes(),
         team::api::routes(),
         team::pages::routes(),
+        tickets::api::routes(),
         usage::api::routes(),
         health::routes(),
         docs::routes(),

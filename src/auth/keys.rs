@@ -1,6 +1,6 @@
 //! Issuing, listing and revoking keys. A key is shown once; only its hash is stored.
 
-use super::{PartnerScope, WorkspaceScope, store};
+use super::{Domains, PartnerScope, WorkspaceScope, store};
 use crate::app::Unit;
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::token::{self, TokenKind};
@@ -9,32 +9,41 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What a new workspace key is asked to be.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Default, ToSchema)]
 pub struct NewKey {
     /// What the key is for. Default: `API key`.
+    #[schema(max_length = 255)]
     pub name: Option<String>,
     /// Host names of browser pages that may use it (`example.com`, `*.example.com`, `*`). Default: all.
-    pub allowed_domains: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    pub allowed_domains: Option<Domains>,
 }
 
 impl Input for NewKey {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.at("name").text(255);
-        let domains = fields.at("allowed_domains");
-        let allowed_domains = domains.texts(100, 253);
-        let all_hosts = allowed_domains.iter().flatten().all(|domain| is_domain_rule(domain));
-        if !all_hosts {
-            domains.wrong::<()>("format is invalid");
-        }
+        let allowed_domains = Domains::read(&fields.at("allowed_domains"));
         Some(Self { name, allowed_domains })
     }
 }
 
-/// `*`, a host name, or `*.` and a host name.
-fn is_domain_rule(rule: &str) -> bool {
-    let host = rule.strip_prefix("*.").unwrap_or(rule);
-    rule == "*"
-        || !host.contains('*') && url::Host::parse(host).is_ok_and(|parsed| parsed.to_string() == host.to_lowercase())
+/// What is to change of a key; what is not named stays.
+#[derive(Debug, ToSchema)]
+pub struct KeyChange {
+    #[schema(max_length = 255, nullable = false)]
+    pub name: Option<String>,
+    /// Replaces the list; an empty one allows all.
+    #[schema(value_type = Option<Vec<String>>, max_items = 100, nullable = false)]
+    pub allowed_domains: Option<Domains>,
+}
+
+impl Input for KeyChange {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let given = |name| fields.at(name).is_present();
+        let name = fields.at("name").required_if(given("name")).text(255);
+        let domains = fields.at("allowed_domains").required_if(given("allowed_domains"));
+        Some(Self { name, allowed_domains: Domains::read(&domains) })
+    }
 }
 
 /// A key just issued: the only time it is shown.
@@ -56,9 +65,13 @@ pub struct KeyInfo {
     /// Its prefix and last four characters.
     #[schema(example = "sk_live_…9fQ2")]
     pub hint: String,
-    #[schema(example = json!(["app.example.com"]))]
+    /// Host names of browser pages that may use it; none allows all.
+    #[schema(example = json!(["app.example.com", "*.shop.example"]))]
     pub allowed_domains: Vec<String>,
     pub created_at: Instant,
+    /// When the secret was made anew, if it ever was.
+    pub regenerated_at: Option<Instant>,
+    /// When it was last presented, to the minute.
     pub last_used_at: Option<Instant>,
 }
 
@@ -67,8 +80,7 @@ const DEFAULT_NAME: &str = "API key";
 pub async fn issue_workspace_key(unit: &mut Unit, scope: WorkspaceScope, new: NewKey) -> Result<IssuedKey> {
     let key = token::make(TokenKind::Workspace, &*unit.app().random);
     let name = new.name.unwrap_or_else(|| DEFAULT_NAME.to_owned());
-    let domains: Vec<String> = new.allowed_domains.unwrap_or_default().iter().map(|d| d.to_lowercase()).collect();
-    let domains = serde_json::to_string(&domains).map_err(Error::internal)?;
+    let domains = new.allowed_domains.unwrap_or_default().to_json();
     let (hash, hint, now) = (secret::digest(key.reveal()), token::hint(key.reveal()), unit.now());
     let id = store::insert_workspace_key(&mut unit.tx, scope, &name, &hash, &hint, &domains, now).await?;
     unit.changed();
@@ -88,6 +100,36 @@ pub async fn list_keys(read: impl skylight_db::Read, scope: WorkspaceScope) -> R
     Ok(rows.into_iter().map(KeyInfo::from).collect())
 }
 
+pub async fn key_info(read: impl skylight_db::Read, scope: WorkspaceScope, id: i64) -> Result<KeyInfo> {
+    store::find_workspace_key(read, scope, id).await?.map(KeyInfo::from).ok_or_else(no_such)
+}
+
+/// Changes what a key is called and where it may be used; holds from the next request on.
+pub async fn change_key(unit: &mut Unit, scope: WorkspaceScope, id: i64, change: KeyChange) -> Result<KeyInfo> {
+    let domains = change.allowed_domains.as_ref().map(Domains::to_json);
+    let (name, domains) = (change.name.as_deref(), domains.as_deref());
+    if !store::change_workspace_key(&mut unit.tx, scope, id, name, domains).await? {
+        return Err(no_such());
+    }
+    unit.changed();
+    key_info(&mut unit.tx, scope, id).await
+}
+
+/// Makes a key's secret anew. The one before is void at once on this node, within a second on others; id, name and domains
+/// stay.
+pub async fn regenerate_key(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<IssuedKey> {
+    let key = token::make(TokenKind::Workspace, &*unit.app().random);
+    let (hash, hint, now) = (secret::digest(key.reveal()), token::hint(key.reveal()), unit.now());
+    let replaced = store::replace_workspace_key(&mut unit.tx, scope, id, &hash, &hint, now).await?;
+    let (name, created_at) = replaced.ok_or_else(no_such)?;
+    unit.changed();
+    Ok(IssuedKey { id, name, key, created_at })
+}
+
+fn no_such() -> Error {
+    Error::no_such("API key")
+}
+
 /// What a key is called now; nothing if it was revoked.
 pub async fn key_name(read: impl skylight_db::Read, scope: WorkspaceScope, id: i64) -> Result<Option<String>> {
     Ok(store::workspace_key_name(read, scope, id).await?)
@@ -96,7 +138,7 @@ pub async fn key_name(read: impl skylight_db::Read, scope: WorkspaceScope, id: i
 /// Voids a key at once on this node, within a second on others.
 pub async fn revoke_key(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
     if !store::delete_workspace_key(&mut unit.tx, scope, id).await? {
-        return Err(Error::no_such("API key"));
+        return Err(no_such());
     }
     unit.changed();
     Ok(())
@@ -104,13 +146,13 @@ pub async fn revoke_key(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Resu
 
 impl From<store::KeyInfoRow> for KeyInfo {
     fn from(row: store::KeyInfoRow) -> Self {
-        let allowed_domains = serde_json::from_str(&row.allowed_domains).unwrap_or_default();
         Self {
             id: row.id,
             name: row.name,
             hint: row.hint,
-            allowed_domains,
+            allowed_domains: Domains::from_json(&row.allowed_domains).names(),
             created_at: row.created_at,
+            regenerated_at: row.regenerated_at,
             last_used_at: row.last_used_at,
         }
     }

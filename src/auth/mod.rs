@@ -4,20 +4,28 @@
 //! of its workspace or partner changes on this node), and only then the database.
 //! Tables: `api_key`, `partner_key`, `rate_window`.
 
+mod domains;
 mod keys;
 pub mod limiter;
 mod scope;
 mod store;
+mod uses;
 
-pub use keys::{IssuedKey, KeyInfo, NewKey, issue_partner_key, issue_workspace_key, key_name, list_keys, revoke_key};
+pub use domains::{DomainRule, Domains};
+pub use keys::{
+    IssuedKey, KeyChange, KeyInfo, NewKey, change_key, issue_partner_key, issue_workspace_key, key_info, key_name,
+    list_keys, regenerate_key, revoke_key,
+};
 pub use limiter::{Bucket, Decision, Limiter};
 pub use scope::{PartnerScope, WorkspaceScope};
+pub use uses::{keep_uses, write_uses};
 
 use crate::app::App;
 use crate::kernel::cache::Recent;
 use crate::kernel::token::TokenKind;
 use crate::kernel::{Country, Result, secret, token};
 use std::sync::Arc;
+use uses::{KeyId, Uses};
 
 /// What a plan lets a workspace use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +42,21 @@ pub enum Holder {
     Partner(Arc<PartnerKey>),
 }
 
+impl Holder {
+    fn key_id(&self) -> KeyId {
+        match self {
+            Self::Workspace(key) => KeyId::Workspace(key.key_id),
+            Self::Partner(key) => KeyId::Partner(key.key_id),
+        }
+    }
+}
+
 /// A workspace's key, and what is true of its workspace.
 #[derive(Debug)]
 pub struct WorkspaceKey {
     pub key_id: i64,
     pub scope: WorkspaceScope,
-    pub allowed_domains: Vec<String>,
+    pub domains: Domains,
     pub is_active: bool,
     pub country: Option<Country>,
     api_access: bool,
@@ -70,11 +87,12 @@ impl WorkspaceKey {
 pub struct Authenticator {
     app: App,
     cache: Arc<Recent<[u8; 32], Holder>>,
+    uses: Arc<Uses>,
 }
 
 impl Authenticator {
     pub fn new(app: &App) -> Arc<Self> {
-        Arc::new(Self { app: app.clone(), cache: app.caches.of() })
+        Arc::new(Self { app: app.clone(), cache: app.caches.of(), uses: app.rooms.of() })
     }
 
     /// The holder of a presented key; none if it is malformed, unknown or revoked.
@@ -96,6 +114,8 @@ impl Authenticator {
             }
         };
         if let Some(holder) = &found {
+            // The cache forgets a key within a second, so its use need not be noted anywhere else.
+            self.uses.note(holder.key_id(), self.app.now());
             self.cache.put(hash, holder.clone(), generation);
         }
         Ok(found)
@@ -107,7 +127,7 @@ impl From<store::WorkspaceKeyRow> for WorkspaceKey {
         Self {
             key_id: row.id,
             scope: WorkspaceScope::of_key(row.workspace_id),
-            allowed_domains: serde_json::from_str(&row.allowed_domains).unwrap_or_default(),
+            domains: Domains::from_json(&row.allowed_domains),
             is_active: row.status == "active" && row.partner_status == "active",
             country: row.country_id.and_then(Country::find),
             api_access: row.api_access,

@@ -1,8 +1,9 @@
 //! All SQL of `api_key`, `partner_key` and `rate_window`. A key is looked up by its hash alone: it *is* the scope.
 
+use super::uses::{KeyId, Use};
 use super::{PartnerScope, WorkspaceScope};
 use crate::kernel::Instant;
-use skylight_db::{Db, Read, Result, Tx, args, from_row};
+use skylight_db::{Db, Read, Result, Tx, args, from_row, list};
 
 pub struct WorkspaceKeyRow {
     pub id: i64,
@@ -40,9 +41,10 @@ pub struct KeyInfoRow {
     pub hint: String,
     pub allowed_domains: String,
     pub created_at: Instant,
+    pub regenerated_at: Option<Instant>,
     pub last_used_at: Option<Instant>,
 }
-from_row!(KeyInfoRow { id, name, hint, allowed_domains, created_at, last_used_at });
+from_row!(KeyInfoRow { id, name, hint, allowed_domains, created_at, regenerated_at, last_used_at });
 
 pub async fn workspace_key(db: &Db, hash: &[u8; 32]) -> Result<Option<WorkspaceKeyRow>> {
     db.opt(
@@ -102,11 +104,73 @@ pub async fn insert_partner_key(
 
 pub async fn workspace_keys(read: impl Read, scope: WorkspaceScope) -> Result<Vec<KeyInfoRow>> {
     read.all(
-        "SELECT id, name, hint, allowed_domains, created_at, last_used_at
+        "SELECT id, name, hint, allowed_domains, created_at, regenerated_at, last_used_at
          FROM api_key WHERE workspace_id = $1 ORDER BY id DESC",
         args![scope],
     )
     .await
+}
+
+pub async fn find_workspace_key(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<KeyInfoRow>> {
+    read.opt(
+        "SELECT id, name, hint, allowed_domains, created_at, regenerated_at, last_used_at
+         FROM api_key WHERE workspace_id = $1 AND id = $2",
+        args![scope, id],
+    )
+    .await
+}
+
+pub async fn change_workspace_key(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    id: i64,
+    name: Option<&str>,
+    domains: Option<&str>,
+) -> Result<bool> {
+    let changed = tx
+        .exec(
+            "UPDATE api_key SET name = COALESCE($3, name), allowed_domains = COALESCE($4, allowed_domains)
+             WHERE workspace_id = $1 AND id = $2",
+            args![scope, id, name, domains],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Puts another secret in a key's place; answers its name and when it was made. The new secret has never been used.
+pub async fn replace_workspace_key(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    id: i64,
+    hash: &[u8; 32],
+    hint: &str,
+    now: Instant,
+) -> Result<Option<(String, Instant)>> {
+    tx.opt(
+        "UPDATE api_key SET hash = $3, hint = $4, regenerated_at = $5, last_used_at = NULL
+         WHERE workspace_id = $1 AND id = $2 RETURNING name, created_at",
+        args![scope, id, hash, hint, now],
+    )
+    .await
+}
+
+/// Writes when keys were used. What was noted of a secret that was replaced meanwhile says nothing of the new one.
+pub async fn all_workspaces_set_used(tx: &mut Tx, uses: &[Use]) -> Result<()> {
+    let of = |kind: fn(KeyId) -> Option<i64>| -> Vec<(i64, Instant, Instant)> {
+        uses.iter().filter_map(|one| Some((kind(one.key)?, one.at, one.unless_since))).collect()
+    };
+    let workspace = of(|key| if let KeyId::Workspace(id) = key { Some(id) } else { None });
+    let lists: Vec<_> = workspace.iter().map(|(id, at, since)| list![id, at, since]).collect();
+    tx.exec_many(
+        "UPDATE api_key SET last_used_at = $2
+         WHERE id = $1 AND COALESCE(last_used_at, 0) < $3 AND COALESCE(regenerated_at, 0) <= $2",
+        &lists,
+    )
+    .await?;
+    let partner = of(|key| if let KeyId::Partner(id) = key { Some(id) } else { None });
+    let lists: Vec<_> = partner.iter().map(|(id, at, since)| list![id, at, since]).collect();
+    let sql = "UPDATE partner_key SET last_used_at = $2 WHERE id = $1 AND COALESCE(last_used_at, 0) < $3";
+    tx.exec_many(sql, &lists).await.map(|_| ())
 }
 
 pub async fn workspace_key_name(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<String>> {

@@ -123,13 +123,18 @@ pub async fn for_sending(
     named: Option<i64>,
     preferred: Option<i64>,
 ) -> Result<(i64, &'static dyn Provider)> {
-    let connected = store::connected(read, scope, kind).await?;
-    let chosen = match named {
-        Some(id) => connected.iter().find(|(channel, _)| *channel == id),
-        None => connected.iter().find(|(channel, _)| Some(*channel) == preferred).or(connected.first()),
-    };
+    let mut channels = store::of_kind(read, scope, kind).await?;
+    if let Some(named) = named {
+        channels.retain(|(id, ..)| *id == named);
+        if channels.is_empty() {
+            return Err(Error::field("channel_id", "The selected channel id is invalid."));
+        }
+    }
+    channels.retain(|(.., is_connected)| *is_connected);
+    let chosen = channels.iter().find(|(id, ..)| Some(*id) == preferred).or(channels.first());
     let field = if named.is_some() { "channel_id" } else { "channel" };
-    let (id, provider) = chosen.ok_or_else(|| Error::field(field, "The channel is not connected."))?;
-    let provider = provider::named(provider).ok_or_else(|| Error::internal("a channel has an unknown provider"))?;
+    let (id, provider, _) = chosen.ok_or_else(|| Error::field(field, "The channel is not connected."))?;
+    let provider = provider.as_deref().and_then(provider::named);
+    let provider = provider.ok_or_else(|| Error::internal("a channel has an unknown provider"))?;
     Ok((*id, provider))
 }

@@ -194,7 +194,7 @@ async fn lost(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
 
 async fn tell_partner(unit: &mut Unit, scope: WorkspaceScope, event: &'static str, id: i64) -> Result<()> {
     let channel = store::find(&mut unit.tx, scope, id).await?.ok_or_else(not_found)?;
-    let (partner, company_name) = workspaces::partner_of(unit, scope).await?;
+    let (partner, company_name) = workspaces::partner_of(&mut unit.tx, scope).await?;
     let data = json!({
         "client_id": scope.id(), "company_name": company_name,
         "channel": {"id": id, "type": channel.kind, "username": channel.username},

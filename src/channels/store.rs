@@ -180,10 +180,10 @@ pub async fn account(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<
     .await
 }
 
-/// Connected channels of a type with their providers, the newest first.
-pub async fn connected(read: impl Read, scope: WorkspaceScope, kind: &str) -> Result<Vec<(i64, String)>> {
+/// Channels of a type with their providers and whether they are connected, the newest first.
+pub async fn of_kind(read: impl Read, scope: WorkspaceScope, kind: &str) -> Result<Vec<(i64, Option<String>, bool)>> {
     read.all(
-        "SELECT id, provider FROM channel WHERE workspace_id = $1 AND type = $2 AND is_connected ORDER BY id DESC",
+        "SELECT id, provider, is_connected FROM channel WHERE workspace_id = $1 AND type = $2 ORDER BY id DESC",
         args![scope, kind],
     )
     .await

@@ -1,7 +1,7 @@
 //! Commands that manage the installation.
 
 use crate::app::App;
-use crate::auth::{self, NewKey, PartnerScope, WorkspaceScope};
+use crate::auth::{self, DomainRule, Domains, NewKey, PartnerScope, WorkspaceScope};
 use crate::config::Config;
 use crate::contacts;
 use crate::kernel::{Email, Error, Result, Secret, Timezone};
@@ -106,7 +106,7 @@ pub async fn new_workspace(app: &App, partner: PartnerScope, new: &NewClient) ->
     let mut unit = app.begin().await?;
     partners::profile(&mut unit.tx, partner).await?;
     let scope = workspaces::create(&mut unit, partner, new).await?.scope;
-    let issued = auth::issue_workspace_key(&mut unit, scope, NewKey { name: None, allowed_domains: None }).await?;
+    let issued = auth::issue_workspace_key(&mut unit, scope, NewKey::default()).await?;
     unit.commit().await?;
     Ok((scope, issued.key))
 }
@@ -118,14 +118,48 @@ pub async fn create_key(
     domains: Vec<String>,
     as_json: bool,
 ) -> Result<()> {
-    let scope = WorkspaceScope::named_by_operator(workspace);
-    // Asking for its key proves that the workspace is there.
-    workspaces::data_key(app, scope).await?;
+    let domains = domains.iter().map(|text| {
+        let fault = || Error::field("domains", format!("{text} is not a host name, nor *. and a host name, nor *."));
+        DomainRule::parse(text).ok_or_else(fault)
+    });
+    let new = NewKey { name, allowed_domains: Some(Domains::of(domains.collect::<Result<_>>()?)) };
+    let scope = existing(app, workspace).await?;
     let mut unit = app.begin().await?;
-    let issued = auth::issue_workspace_key(&mut unit, scope, NewKey { name, allowed_domains: Some(domains) }).await?;
+    let issued = auth::issue_workspace_key(&mut unit, scope, new).await?;
     unit.commit().await?;
     print(&json!({"id": issued.id, "name": issued.name, "api_key": issued.key.reveal()}), as_json);
     Ok(())
+}
+
+/// Lists a workspace's keys, without the secrets.
+pub async fn list_keys(app: &App, workspace: i64, as_json: bool) -> Result<()> {
+    let keys = auth::list_keys(&app.db, existing(app, workspace).await?).await?;
+    if as_json {
+        println!("{}", serde_json::to_string(&keys).map_err(Error::internal)?);
+        return Ok(());
+    }
+    for key in keys {
+        let used = key.last_used_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        let domains = if key.allowed_domains.is_empty() { "*".to_owned() } else { key.allowed_domains.join(",") };
+        println!("{}\t{}\t{}\tdomains {domains}\tlast used {used}", key.id, key.hint, key.name);
+    }
+    Ok(())
+}
+
+pub async fn revoke_key(app: &App, workspace: i64, id: i64) -> Result<()> {
+    let scope = existing(app, workspace).await?;
+    let mut unit = app.begin().await?;
+    auth::revoke_key(&mut unit, scope, id).await?;
+    unit.commit().await?;
+    println!("Key {id} is void.");
+    Ok(())
+}
+
+async fn existing(app: &App, workspace: i64) -> Result<WorkspaceScope> {
+    let scope = WorkspaceScope::named_by_operator(workspace);
+    // Asking for its key proves that the workspace is there.
+    workspaces::data_key(app, scope).await?;
+    Ok(scope)
 }
 
 pub fn backup(app: &App, file: &Path) -> Result<()> {

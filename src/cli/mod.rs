@@ -42,7 +42,7 @@ enum Command {
     /// Make workspaces.
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
-    /// Issue workspace keys.
+    /// Issue, list and revoke workspace keys.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Copy the embedded database to a file while it serves. The master key is not in it: back that up apart.
@@ -135,6 +135,20 @@ enum KeyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// List a workspace's keys, without the secrets.
+    List {
+        #[arg(long)]
+        workspace: i64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Void a workspace key. Running servers refuse it within a second.
+    Revoke {
+        #[arg(long)]
+        workspace: i64,
+        #[arg(long)]
+        id: i64,
+    },
 }
 
 /// Runs the command line of this process.
@@ -226,6 +240,8 @@ async fn execute(command: Command, config: Config) -> Result<()> {
         Command::Key(KeyCommand::Create { workspace, name, domains, json }) => {
             manage::create_key(&app, workspace, name, domains, json).await
         }
+        Command::Key(KeyCommand::List { workspace, json }) => manage::list_keys(&app, workspace, json).await,
+        Command::Key(KeyCommand::Revoke { workspace, id }) => manage::revoke_key(&app, workspace, id).await,
         Command::Backup { file } => manage::backup(&app, &file),
         Command::Check => manage::check(&app).await,
         Command::Serve { .. } | Command::Restore { .. } | Command::Openapi => Ok(()),

@@ -1,12 +1,12 @@
 //! Putting the server together: the app, the readers of the event log, the workers, the listener.
 
 use crate::app::App;
-use crate::auth::Limiter;
+use crate::auth::{self, Limiter};
 use crate::config::Config;
 use crate::http::{idempotency, server};
 use crate::jobs::Workers;
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
-use crate::{channels, contacts, conversations, demo, events, mail, routes, webhooks, workspaces};
+use crate::{channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>
     let app = App::open(config, clock, random).await?;
     workspaces::on_birth(&app, channels::open_settings);
     mail::open(&app)?;
+    partners::on_birth(&app, tickets::open_desk);
     Ok(app)
 }
 
@@ -52,6 +53,7 @@ impl Server {
             tokio::spawn(workers.run()),
             tokio::spawn(contacts::indexing::run(app.clone())),
             tokio::spawn(keep_house(app.clone())),
+            tokio::spawn(auth::keep_uses(app.clone())),
             tokio::spawn(server::serve(app.clone(), listener, pipeline)),
         ];
         Ok(Self { app, address, tasks })
@@ -64,6 +66,9 @@ impl Server {
             if let Err(panic) = task.await {
                 tracing::error!(%panic, "a task of the server panicked");
             }
+        }
+        if let Err(error) = auth::write_uses(&self.app, true).await {
+            tracing::warn!(%error, "the last uses of keys were not written");
         }
     }
 }

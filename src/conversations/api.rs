@@ -1,9 +1,9 @@
 //! `/api/v1/conversations`, `/api/v1/contacts/{id}/messages`, `/api/v1/messages/send`.
 
-use super::{Conversation, Filter, Message, NewMessage, history, list, send};
+use super::{Conversation, Filter, MarkRead, Message, NewMessage, ReadState, history, list, mark_read, send};
 use crate::contacts;
 use crate::http::route::Shape;
-use crate::http::{Answer, Id, Query, Reply, Route, UnreadQuery, Valid, Who, WorkspaceCaller};
+use crate::http::{Answer, Id, Query, Reply, Route, Unread, UnreadQuery, Valid, Who, WorkspaceCaller};
 use crate::kernel::Page;
 use crate::kernel::fields::{Fields, Input};
 use http::Method;
@@ -18,6 +18,11 @@ pub fn routes() -> Vec<Route> {
             .paged("Results per page (default 15, max 100).")
             .query("channel", "whatsapp|telegram|instagram", "Filter by channel type.")
             .query("contact_id", "integer", "Only this contact's.")
+            .query(
+                "unread",
+                "boolean",
+                "Only conversations with unread messages (`true`), or only the others (`false`).",
+            )
             .answers::<Conversation>(200, Shape::Page),
         Route::new(Method::GET, "/api/v1/contacts/{id}/messages", Who::Workspace, "list_messages", history_handler)
             .doc(TAG, "List messages for a contact", "The newest first.")
@@ -25,6 +30,17 @@ pub fn routes() -> Vec<Route> {
             .query("direction", "inbound|outbound", "Filter by direction.")
             .answers::<Message>(200, Shape::Page)
             .showing(json!({"error": null, "read_at": null, "failed_at": null})),
+        Route::new(
+            Method::POST,
+            "/api/v1/contacts/{id}/messages/read",
+            Who::Workspace,
+            "mark_messages_read",
+            read_handler,
+        )
+        .doc(TAG, "Mark messages as read", READ)
+        .takes::<MarkRead>(json!({}))
+        .answers::<ReadState>(200, Shape::One)
+        .saying(MARKED),
         Route::new(Method::POST, "/api/v1/messages/send", Who::Workspace, "send_message", send_handler)
             .doc(TAG, "Send a message", SEND)
             .takes::<NewMessage>(json!({"contact_id": 42, "content": "Your table is booked for 19:30."}))
@@ -33,6 +49,11 @@ pub fn routes() -> Vec<Route> {
             .saying("Message sent successfully."),
     ]
 }
+
+const MARKED: &str = "Messages marked as read.";
+const READ: &str = "Everything the contact wrote is read, or everything through the message `up_to`: name the newest one that \
+was shown, so that what arrived since stays unread. What was read once does not become unread again, so the request may be \
+repeated.";
 
 const SEND: &str = "Answers at once; the message goes out in the background, once, in the order of its conversation. Its \
 status follows what the provider reports. Send an `Idempotency-Key` so that a repetition after a lost answer is not a \
@@ -60,6 +81,14 @@ async fn history_handler(caller: WorkspaceCaller, Id(id): Id, query: UnreadQuery
     let contact = contacts::summary(&caller.app.db, caller.scope(), id);
     let query: HistoryQuery = query.read_about(contact).await?;
     Reply::page(&history(&caller.app.db, caller.scope(), id, query.direction, query.page).await?)
+}
+
+async fn read_handler(caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
+    let mark: MarkRead = body.read_about(contacts::summary(&caller.app.db, caller.scope(), id)).await?;
+    let mut unit = caller.begin().await?;
+    let state = mark_read(&mut unit, caller.scope(), id, mark).await?;
+    let reply = Reply::done(&state, MARKED)?;
+    caller.commit(unit, reply).await
 }
 
 async fn send_handler(caller: WorkspaceCaller, Valid(new): Valid<NewMessage>) -> Answer {

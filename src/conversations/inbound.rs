@@ -121,6 +121,7 @@ async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) 
     let touch = store::Touch {
         contact: contact.id,
         channel: account.id,
+        kind: &account.kind,
         text: &message.content,
         at: message.sent_at,
         window,

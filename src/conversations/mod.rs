@@ -91,6 +91,8 @@ pub struct Filter {
     pub page: Page,
     pub channel: Option<ChannelType>,
     pub contact_id: Option<i64>,
+    /// Whether something waits to be read.
+    pub unread: Option<bool>,
 }
 
 impl Input for Filter {
@@ -99,16 +101,16 @@ impl Input for Filter {
             page: Page::read(fields, 15, 100),
             channel: fields.at("channel").one_of(ChannelType::WORDS),
             contact_id: fields.at("contact_id").id(),
+            unread: fields.at("unread").boolean(),
         })
     }
 }
 
 /// Conversations, the most recent first.
 pub async fn list(db: &Db, scope: WorkspaceScope, filter: Filter) -> Result<Listing<Conversation>> {
-    let channel = filter.channel.map(ChannelType::as_str);
-    let rows = store::conversations(db, scope, channel, filter.contact_id, filter.page).await?;
+    let rows = store::conversations(db, scope, &filter).await?;
     let place = |row: &Conversation| Cursor { key: row.last_message_at.micros(), id: row.contact_id };
-    let total = async { Ok(store::count_conversations(db, scope, channel, filter.contact_id).await?) };
+    let total = async { Ok(store::count_conversations(db, scope, &filter).await?) };
     Listing::of(filter.page, rows, place, total).await
 }
 
@@ -135,6 +137,50 @@ pub async fn has_messages(read: impl Read, scope: WorkspaceScope, contact: i64) 
 pub async fn message(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Message> {
     let row = store::message(read, scope, id).await?.ok_or_else(|| Error::no_such("Message"))?;
     Ok(row.into())
+}
+
+/// How far a conversation is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReadState {
+    #[schema(example = 42)]
+    pub contact_id: i64,
+    /// Messages of the contact that are still unread.
+    #[schema(example = 0)]
+    pub unread_count: i64,
+    /// The message through which everything is read; null as long as nothing was marked.
+    #[schema(example = 9001)]
+    pub read_through: Option<i64>,
+}
+
+/// How far to mark a conversation as read.
+#[derive(Clone, Copy, Debug, ToSchema)]
+pub struct MarkRead {
+    /// The newest message that was seen. Default: the newest there is.
+    #[schema(example = 9001)]
+    pub up_to: Option<i64>,
+}
+
+impl Input for MarkRead {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { up_to: fields.at("up_to").id() })
+    }
+}
+
+/// Marks messages of a contact as read: those through a message, or all that are there when this begins. What arrives
+/// meanwhile stays unread, and what was read once does not become unread again.
+pub async fn mark_read(unit: &mut Unit, scope: WorkspaceScope, contact: i64, mark: MarkRead) -> Result<ReadState> {
+    contacts::summary(&mut unit.tx, scope, contact).await?;
+    let up_to = match mark.up_to {
+        Some(id) if store::has_message_with(&mut unit.tx, scope, contact, id).await? => Some(id),
+        Some(_) => return Err(Error::field("up_to", "The selected up to is invalid.")),
+        None => store::newest_message(&mut unit.tx, scope, contact).await?,
+    };
+    if let Some(up_to) = up_to {
+        store::lock_conversation(&mut unit.tx, scope, contact).await?;
+        store::mark_read(&mut unit.tx, scope, contact, up_to).await?;
+    }
+    let state = store::read_state(&mut unit.tx, scope, contact).await?;
+    Ok(state.unwrap_or(ReadState { contact_id: contact, unread_count: 0, read_through: None }))
 }
 
 /// A message to be sent.
@@ -183,7 +229,8 @@ pub async fn send(unit: &mut Unit, scope: WorkspaceScope, new: NewMessage) -> Re
     let lane = LaneKey { kind: sending::LANE, key: channel, workspace: Some(scope) };
     jobs::enqueue(unit, lane, &[NewJob { subject: id, group: new.contact_id }]).await?;
     contacts::touch_last_message(unit, scope, new.contact_id, now).await?;
-    let touch = store::Touch { contact: new.contact_id, channel, text: &new.content, at: now, window: None, unread: 0 };
+    let touch =
+        store::Touch { contact: new.contact_id, channel, kind, text: &new.content, at: now, window: None, unread: 0 };
     store::touch_conversation(&mut unit.tx, scope, &touch).await?;
     meter::take_message(unit, scope).await?;
     message(&mut unit.tx, scope, id).await

@@ -15,6 +15,7 @@ use crate::kernel::fields::{self, Source};
 use crate::kernel::{Country, Email, Error, Result, Secret, Timezone};
 use crate::partners::{self, PartnerPlan};
 use crate::team::NewAdmin;
+use crate::tickets;
 use crate::webhooks::{self, HookUrl, NewWebhook};
 use crate::workspaces::{self, NewClient};
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ struct Story {
     /// Who wrote what.
     messages: &'static [(&'static str, &'static str, &'static str)],
     reply: &'static str,
+    /// What the client asks its partner: subject and first message.
+    question: (&'static str, &'static str),
 }
 
 const STORIES: [Story; 2] = [
@@ -49,6 +52,7 @@ const STORIES: [Story; 2] = [
             ("+966505556677", "نورة", "مرحبا، متى تفتحون يوم الجمعة؟"),
         ],
         reply: "وعليكم السلام، نعم وصل اليوم 🌴",
+        question: ("فاتورة مارس", "لم تصلنا فاتورة شهر مارس، هل يمكن إرسالها مرة أخرى؟"),
     },
     Story {
         company: "Harbour Tea Co",
@@ -62,6 +66,7 @@ const STORIES: [Story; 2] = [
         ],
         messages: &[("+14155551234", "Sarah Johnson", "Is the blue one back in stock?")],
         reply: "It is! Shall we put one aside for you?",
+        question: ("A second key", "Could we have another key for our shop's website?"),
     },
 ];
 
@@ -130,6 +135,7 @@ async fn tell(
     }
     write_in(app, scope, story, connected.id).await?;
     reply(app, scope, first_contact, story.reply).await?;
+    ask(app, scope, story.question).await?;
     Ok(Made { id: scope.id(), company: story.company, key, first_contact, channel: connected.id })
 }
 
@@ -172,6 +178,13 @@ async fn reply(app: &App, scope: WorkspaceScope, contact: i64, content: &str) ->
     unit.commit().await
 }
 
+/// A ticket on the partner's desk.
+async fn ask(app: &App, scope: WorkspaceScope, (subject, body): (&str, &str)) -> Result<()> {
+    let mut unit = app.begin().await?;
+    tickets::open(&mut unit, scope, read(json!({"subject": subject, "body": body}))?).await?;
+    unit.commit().await
+}
+
 fn print_tour(app: &App, partner_key: &Secret, made: &[Made], receiver: Option<&Receiver>) {
     let base = app.config.public("");
     println!("\nA partner and {} clients are here. The keys are shown once.\n", made.len());
@@ -191,6 +204,7 @@ fn print_tour(app: &App, partner_key: &Secret, made: &[Made], receiver: Option<&
         "  curl -s -X POST {base}/api/v1/messages/send -H 'X-Api-Key: {key}' \\\n       \
          -H 'Content-Type: application/json' -d '{{\"contact_id\":{contact},\"content\":\"أهلا بك\"}}'\n"
     );
+    println!("  curl -s {base}/api/v1/partner/tickets -H 'X-Partner-Key: {}'\n", partner_key.reveal());
     println!("Reference page: {base}/docs");
     if let Some(receiver) = receiver {
         println!("Webhooks go to a small receiver inside this demo, {}, which prints what arrives:\n", receiver.url);

@@ -2,12 +2,16 @@
 //! wants to know are readers of the log. No capability knows who listens.
 //!
 //! After commit, events are numbered per stream (a workspace or a partner) without gaps, and every [`Reader`] sees them
-//! in the transaction that numbers them: a crash at any point repeats the whole step or nothing of it.
+//! in the transaction that numbers them: a crash at any point repeats the whole step or nothing of it. Others read the
+//! log by these numbers ([`feed`]). Nothing is ever removed from it but with its workspace.
 //! Tables: `event`, `event_head`.
 
+pub mod api;
+mod feed;
 mod numbering;
 mod store;
 
+pub use feed::{Feed, FeedQuery, TEST, feed, written};
 pub use numbering::{Reader, run};
 
 use crate::app::Unit;

@@ -1,9 +1,10 @@
 //! All SQL of `event` and `event_head`.
 
 use super::Event;
+use super::feed::Numbered;
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::Instant;
-use skylight_db::{Param, Read, Result, Tx, args, list, placeholders};
+use skylight_db::{Param, Read, Result, Tx, Value, args, list, placeholders};
 use std::ops::Range;
 
 pub async fn insert(
@@ -35,6 +36,34 @@ pub async fn insert_for_partner(
     )
     .await
     .map(|_| ())
+}
+
+/// The last number of a workspace's log.
+pub async fn head(read: impl Read, scope: WorkspaceScope) -> Result<i64> {
+    let sql = "SELECT last_seq FROM event_head WHERE workspace_id = $1 AND partner_id = 0";
+    Ok(read.opt(sql, args![scope]).await?.unwrap_or(0))
+}
+
+/// The first events with numbers after one, through another.
+pub async fn numbered(
+    read: impl Read,
+    scope: WorkspaceScope,
+    after: i64,
+    through: i64,
+    kinds: Option<&[String]>,
+    limit: i64,
+) -> Result<Vec<Numbered>> {
+    let fixed = [scope.value(), after.value(), through.value(), limit.value()];
+    let values: Vec<Value<'_>> = fixed.into_iter().chain(kinds.into_iter().flatten().map(Param::value)).collect();
+    let wanted = match kinds {
+        Some(kinds) => format!("AND kind IN ({})", placeholders(5, kinds.len())),
+        None => String::new(),
+    };
+    let sql = format!(
+        "SELECT seq, kind, created_at, data FROM event
+         WHERE workspace_id = $1 AND seq > $2 AND seq <= $3 {wanted} ORDER BY seq LIMIT $4"
+    );
+    read.all(&sql, &values).await
 }
 
 /// Whether anything waits to be numbered; read without the writer.

@@ -61,6 +61,13 @@ impl Reply {
         Self::envelope(200, Some(&listing.items), Some(message), Some(&listing.meta))
     }
 
+    /// 200 with items that are written out already, and a `meta` of its own.
+    pub fn written(items: &[String], meta: &impl Serialize) -> Result<Self> {
+        let meta = serde_json::to_string(meta).map_err(Error::internal)?;
+        let body = ["{\"success\":true,\"data\":[", &items.join(","), "],\"meta\":", &meta, "}"].concat();
+        Ok(Self { status: 200, body })
+    }
+
     /// 204.
     pub fn nothing() -> Self {
         Self { status: 204, body: String::new() }

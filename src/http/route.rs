@@ -34,6 +34,8 @@ pub enum Shape {
     Page,
     /// Data with a page inside: `meta` beside it.
     PageInside,
+    /// `data` is an array read by numbers, with a `meta` that says how to go on.
+    Feed,
     /// `success` and `message` only.
     Message,
     /// No body: 204, or what a provider takes for an answer.

@@ -211,13 +211,27 @@ impl<'a> Field<'a> {
 
     /// Distinct texts that are known; one that is not is at fault under its place: `events.2`.
     pub fn choices(&self, max_items: usize, known: impl Fn(&str) -> bool) -> Option<Vec<String>> {
-        let texts = self.texts(max_items, 255)?;
+        self.texts_where(max_items, 255, known, |item| item.selected_is_invalid())
+    }
+
+    /// Distinct texts of a form; one that has another is at fault under its place.
+    pub fn matching(&self, max_items: usize, max: usize, fits: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+        self.texts_where(max_items, max, fits, |item| item.wrong("format is invalid"))
+    }
+
+    fn texts_where(
+        &self,
+        max_items: usize,
+        max: usize,
+        fits: impl Fn(&str) -> bool,
+        fault: impl Fn(&Self) -> Option<()>,
+    ) -> Option<Vec<String>> {
+        let texts = self.texts(max_items, max)?;
         let items = self.value?.as_array()?;
         let place = |text: &String| items.iter().position(|item| item.as_str().is_some_and(|item| item.trim() == text));
-        for unknown in texts.iter().filter(|text| !known(text)) {
-            let path = format!("{}.{}", self.path, place(unknown).unwrap_or_default());
-            Field { path, value: None, present: true, source: self.source, shared: self.shared }
-                .selected_is_invalid::<()>();
+        for wrong in texts.iter().filter(|text| !fits(text)) {
+            let path = format!("{}.{}", self.path, place(wrong).unwrap_or_default());
+            fault(&Field { path, value: None, present: true, source: self.source, shared: self.shared });
         }
         Some(texts)
     }

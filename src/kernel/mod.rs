@@ -17,6 +17,7 @@ pub mod slug;
 pub mod text;
 pub mod timezone;
 pub mod token;
+pub mod words;
 
 pub use clock::{Clock, SystemClock};
 pub use country::Country;

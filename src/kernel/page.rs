@@ -130,6 +130,16 @@ pub struct PageMeta {
     pub total: i64,
 }
 
+/// The `meta` of the event log: how to read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FeedMeta {
+    /// The `after` of the next request.
+    #[schema(example = 1041)]
+    pub next_after: i64,
+    /// Whether there is more already.
+    pub has_more: bool,
+}
+
 /// The `meta` of a list that is walked with `cursor`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct CursorMeta {

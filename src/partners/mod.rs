@@ -7,9 +7,11 @@ mod store;
 
 pub use colour::Colour;
 
-use crate::app::Unit;
+use crate::app::{App, Unit};
 use crate::auth::PartnerScope;
 use crate::kernel::{Email, Error, Instant, Result, slug};
+use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 use serde::Serialize;
 use skylight_db::Read;
 use utoipa::ToSchema;
@@ -86,7 +88,7 @@ pub struct NewPartner {
     pub public_id: String,
 }
 
-/// Makes a partner. Only the operator does.
+/// Makes a partner with what the rooms above give it (see [`on_birth`]). Only the operator does.
 pub async fn create(unit: &mut Unit, company_name: &str, email: &Email, plan: PartnerPlan) -> Result<NewPartner> {
     let public_id = format!("{}PA", unit.app().random.alphanumeric(8));
     let base = slug::words(company_name, "partner");
@@ -95,10 +97,26 @@ pub async fn create(unit: &mut Unit, company_name: &str, email: &Email, plan: Pa
         let slug = if attempt == 1 { base.clone() } else { slug::with_suffix(company_name, &*unit.app().random) };
         let id = store::insert(&mut unit.tx, &public_id, company_name, &slug, email, plan, now).await?;
         if let Some(id) = id {
-            return Ok(NewPartner { scope: PartnerScope::named_by_operator(id), public_id });
+            let scope = PartnerScope::named_by_operator(id);
+            let births = unit.app().rooms.of::<Births>().0.read().clone();
+            for birth in births {
+                birth(unit, scope).await?;
+            }
+            return Ok(NewPartner { scope, public_id });
         }
     }
     Err(Error::internal("no free slug was found"))
+}
+
+/// What rooms above give every new partner, in the transaction that makes it.
+pub type Birth = for<'a> fn(&'a mut Unit, PartnerScope) -> BoxFuture<'a, Result<()>>;
+
+#[derive(Default)]
+struct Births(RwLock<Vec<Birth>>);
+
+/// Registers a gift; done once, at start.
+pub fn on_birth(app: &App, birth: Birth) {
+    app.rooms.of::<Births>().0.write().push(birth);
 }
 
 /// Whether there is any partner yet.

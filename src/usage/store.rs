@@ -104,6 +104,11 @@ pub async fn all_workspaces_differences(db: &Db) -> Result<Vec<(i64, String, i64
              SELECT meter.workspace_id, 'channels', meter.channels,
                     (SELECT COUNT(*) FROM channel WHERE channel.workspace_id = meter.workspace_id AND is_connected) FROM meter
              UNION ALL
+             SELECT meter.workspace_id, 'conversations',
+                    (SELECT COALESCE(CAST(SUM(conversations) AS BIGINT), 0) FROM conversation_count
+                     WHERE conversation_count.workspace_id = meter.workspace_id),
+                    (SELECT COUNT(*) FROM conversation WHERE conversation.workspace_id = meter.workspace_id) FROM meter
+             UNION ALL
              SELECT meter.workspace_id, 'messages_sent',
                     (SELECT COALESCE(CAST(SUM(messages_sent) AS BIGINT), 0) FROM meter_month
                      WHERE meter_month.workspace_id = meter.workspace_id),

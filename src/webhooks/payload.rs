@@ -1,28 +1,17 @@
 //! What a receiver gets: the documented envelope around the event's own data.
 
 use super::store::DueRow;
+use crate::events;
 use bytes::Bytes;
 use serde::Serialize;
 
 /// The kind of the event that `POST /webhooks/{id}/test` sends; nobody can subscribe to it.
-pub const TEST: &str = "webhook.test";
+pub const TEST: &str = events::TEST;
 
-/// The body of a delivery: made of stored values only, so that every attempt sends the same bytes. The data stands in it
-/// as it was recorded, compact, so that parsing and writing it again changes nothing either.
+/// The body of a delivery: made of stored values only, so that every attempt sends the same bytes.
 pub fn body(due: &DueRow) -> Bytes {
-    let created_at = due.created_at.to_string();
-    let parts = [
-        "{\"event\":\"",
-        &due.event,
-        "\",\"delivery_id\":\"",
-        &due.delivery_id,
-        "\",\"timestamp\":\"",
-        &created_at,
-        "\",\"data\":",
-        &due.data,
-        "}",
-    ];
-    Bytes::from(parts.concat())
+    let called = format!("\"event\":\"{}\",\"delivery_id\":\"{}\"", due.event, due.delivery_id);
+    Bytes::from(events::written(&called, due.created_at, &due.data))
 }
 
 /// The data of a test event.

@@ -3,7 +3,7 @@
 use super::clients::{self, Client, ClientChange, ClientFilter, NewClient, ProvisionedClient};
 use super::{Standing, create, delete, of_partner, reactivate, suspend};
 use crate::app::App;
-use crate::auth::{self, KeyInfo, NewKey};
+use crate::auth::{self, IssuedKey, KeyChange, KeyInfo, NewKey};
 use crate::http::extract::{Examined, TwoIds};
 use crate::http::route::Shape;
 use crate::http::{Answer, Id, PartnerCaller, Query, Reply, Route, Unread, Who};
@@ -19,6 +19,9 @@ const CLIENTS: &str = "/api/v1/partner/clients";
 const CLIENT: &str = "/api/v1/partner/clients/{id}";
 const KEYS: &str = "/api/v1/partner/clients/{id}/api-keys";
 const KEY: &str = "/api/v1/partner/clients/{id}/api-keys/{key_id}";
+const REGENERATE: &str = "/api/v1/partner/clients/{id}/api-keys/{key_id}/regenerate";
+const ISSUED: &str = "API key created. Store it securely — it won't be shown again.";
+const REGENERATED: &str = "API key regenerated. Store it securely — it won't be shown again.";
 const REACTIVATE: &str = "/api/v1/partner/clients/{id}/reactivate";
 const TAG: &str = "Partners";
 
@@ -93,7 +96,7 @@ fn standing_routes() -> [Route; 2] {
     ]
 }
 
-fn key_routes() -> [Route; 3] {
+fn key_routes() -> [Route; 5] {
     [
         Route::new(Method::GET, KEYS, Who::Partner, "list_client_keys", list_keys)
             .doc(TAG, "List a client's API keys", "Without the secrets.")
@@ -102,7 +105,21 @@ fn key_routes() -> [Route; 3] {
             .doc(TAG, "Issue an API key for a client", "The key is shown once.")
             .takes::<NewKey>(json!({"name": "CRM", "allowed_domains": ["app.example.com"]}))
             .answers::<Issued>(201, Shape::One)
-            .saying("API key created. Store it securely — it won't be shown again."),
+            .saying(ISSUED),
+        Route::new(Method::PATCH, KEY, Who::Partner, "update_client_key", update_key)
+            .doc(TAG, "Change a client's API key", "Its name, or where browsers may use it. What is not given stays.")
+            .takes::<KeyChange>(json!({"name": "Shop", "allowed_domains": ["app.example.com", "*.shop.example"]}))
+            .answers::<KeyInfo>(200, Shape::One)
+            .saying("API key updated successfully."),
+        Route::new(Method::POST, REGENERATE, Who::Partner, "regenerate_client_key", regenerate_key)
+            .doc(
+                TAG,
+                "Regenerate a client's API key",
+                "The new key is shown once; id, name and domains stay. The old one is refused at once on this server, \
+                 within a second on others.",
+            )
+            .answers::<Issued>(200, Shape::One)
+            .saying(REGENERATED),
         Route::new(Method::DELETE, KEY, Who::Partner, "delete_client_key", delete_key)
             .doc(TAG, "Revoke a client's API key", "Refused at once on this server, within a second on others.")
             .answers_nothing(),
@@ -177,6 +194,13 @@ pub struct Issued {
     pub created_at: Instant,
 }
 
+impl From<IssuedKey> for Issued {
+    fn from(issued: IssuedKey) -> Self {
+        let IssuedKey { id, name, key, created_at } = issued;
+        Self { id, name, key: key.reveal().to_owned(), created_at }
+    }
+}
+
 fn dashboard_url(app: &App, slug: &str) -> String {
     app.config.public(&format!("/login?workspace={slug}"))
 }
@@ -247,9 +271,26 @@ async fn create_key(caller: PartnerCaller, Id(id): Id, body: Unread) -> Answer {
     let mut unit = caller.begin().await?;
     let scope = of_partner(&mut unit.tx, caller.scope(), id).await?;
     let issued = auth::issue_workspace_key(&mut unit, scope, new).await?;
-    let key = issued.key.reveal().to_owned();
-    let issued = Issued { id: issued.id, name: issued.name, key, created_at: issued.created_at };
-    let reply = Reply::created(&issued, "API key created. Store it securely — it won't be shown again.")?;
+    let reply = Reply::created(&Issued::from(issued), ISSUED)?;
+    caller.commit(unit, reply).await
+}
+
+async fn update_key(caller: PartnerCaller, TwoIds(id, key): TwoIds, body: Unread) -> Answer {
+    let (db, partner) = (&caller.app.db, caller.scope());
+    let found = async { auth::key_info(db, of_partner(db, partner, id).await?, key).await };
+    let change: KeyChange = body.read_about(found).await?;
+    let mut unit = caller.begin().await?;
+    let scope = of_partner(&mut unit.tx, partner, id).await?;
+    let info = auth::change_key(&mut unit, scope, key, change).await?;
+    let reply = Reply::done(&info, "API key updated successfully.")?;
+    caller.commit(unit, reply).await
+}
+
+async fn regenerate_key(caller: PartnerCaller, TwoIds(id, key): TwoIds) -> Answer {
+    let mut unit = caller.begin().await?;
+    let scope = of_partner(&mut unit.tx, caller.scope(), id).await?;
+    let issued = auth::regenerate_key(&mut unit, scope, key).await?;
+    let reply = Reply::done(&Issued::from(issued), REGENERATED)?;
     caller.commit(unit, reply).await
 }
 

@@ -249,8 +249,8 @@ pub async fn timezone(read: impl Read, scope: WorkspaceScope) -> Result<Timezone
     Ok(store::timezone(read, scope).await?.unwrap_or_else(Timezone::utc))
 }
 
-/// The partner a workspace belongs to, for its events.
-pub async fn partner_of(unit: &mut Unit, scope: WorkspaceScope) -> Result<(PartnerScope, String)> {
-    let (partner, name) = store::partner_of(&mut unit.tx, scope).await?;
+/// The partner a workspace belongs to, and what the workspace is called, for the partner's events.
+pub async fn partner_of(read: impl Read, scope: WorkspaceScope) -> Result<(PartnerScope, String)> {
+    let (partner, name) = store::partner_of(read, scope).await?;
     Ok((PartnerScope::of_workspace(partner), name))
 }

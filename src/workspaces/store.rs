@@ -101,8 +101,8 @@ pub async fn timezone(read: impl Read, scope: WorkspaceScope) -> Result<Option<T
         .map(|row| row.map(|(zone,)| zone))
 }
 
-pub async fn partner_of(tx: &mut Tx, scope: WorkspaceScope) -> Result<(i64, String)> {
-    tx.one("SELECT partner_id, company_name FROM workspace WHERE id = $1", args![scope]).await
+pub async fn partner_of(read: impl Read, scope: WorkspaceScope) -> Result<(i64, String)> {
+    read.one("SELECT partner_id, company_name FROM workspace WHERE id = $1", args![scope]).await
 }
 
 pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Option<(String, String, Option<String>)>> {

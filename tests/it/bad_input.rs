@@ -44,6 +44,7 @@ on_both_engines! {
         let strange = foreign.workspace.contact("Eve", "+14155550000").await["id"].clone();
         let [their_list, their_segment] = [foreign.group("list").await, foreign.group("segment").await];
         let their_channel = foreign.workspace.get("/api/v1/channels").await.expect(200)["data"][0]["id"].clone();
+        let their_department = foreign.workspace.get("/api/v1/tickets/departments").await.expect(200)["data"][0]["id"].clone();
         let before = stored::rows(&world).await;
         let mut heard = Vec::new();
         for endpoint in &endpoints {
@@ -54,6 +55,7 @@ on_both_engines! {
                     "contact_id" => values.push(strange.clone()),
                     "contact_ids" => values.push(json!([strange])),
                     "channel_id" => values.push(their_channel.clone()),
+                    "department_id" => values.push(their_department.clone()),
                     "list_id" => values.push(their_list.clone()),
                     "segment_id" => values.push(their_segment.clone()),
                     _ => {}

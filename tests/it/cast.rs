@@ -88,6 +88,9 @@ impl<'a> Owner<'a> {
                     self.send(&contact.into()).await;
                 }
                 "list_team" => drop(self.member().await),
+                "list_tickets" | "list_partner_tickets" => {
+                    self.ticket().await;
+                }
                 "list_webhook_deliveries" => {
                     self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
                 }
@@ -120,6 +123,11 @@ impl<'a> Owner<'a> {
         issued["data"]["invitation_url"].as_str().unwrap().split_once("token=").unwrap().1.to_owned()
     }
 
+    async fn ticket(&self) -> Value {
+        let question = json!({"subject": "The invoice of March is missing", "body": "We cannot find it."});
+        self.workspace.post("/api/v1/tickets", question).await.expect(201)["data"].clone()
+    }
+
     async fn send(&self, contact: &Value) {
         let message = json!({"contact_id": contact, "content": "Your table is booked."});
         self.workspace.post("/api/v1/messages/send", message).await.expect(201);
@@ -143,6 +151,11 @@ impl<'a> Owner<'a> {
                     .clone())
             }
             "channels" => self.workspace.sandbox().await.to_string(),
+            "tickets" => id(self.ticket().await),
+            "ticket-departments" => {
+                let title = json!({"title": format!("Department {}", count())});
+                id(self.partner.post("/api/v1/partner/ticket-departments", title).await.expect(201)["data"].clone())
+            }
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
             "team" => id(self.member().await),
             "clients" => id(self.partner.client(&format!("client {}", count()), "pro").await.0),
@@ -213,9 +226,6 @@ impl<'a> Owner<'a> {
         if body.get("name").is_some() && route.tag == "Lists and segments" {
             body["name"] = format!("Named {}", count()).into();
         }
-        if body.get("title").is_some() && route.tag == "Tags" {
-            body["title"] = format!("title {}", count()).into();
-        }
         if body.get("phone").is_some() {
             body["phone"] = phone().into();
         }
@@ -224,6 +234,9 @@ impl<'a> Owner<'a> {
         }
         if route.tag == "Team" && body.get("email").is_some() {
             body["email"] = format!("member-{}@clients.example", count()).into();
+        }
+        if body.get("title").is_some() {
+            body["title"] = format!("Title {}", count()).into();
         }
         if body.pointer("/admin/email").is_some() {
             body["admin"]["email"] = format!("admin-{}@clients.example", count()).into();

@@ -72,6 +72,11 @@ async fn what_one_node_does_holds_on_the_other() {
     }
     let keys = pair.at(0, &partner).get(&format!("{client}/api-keys")).await.expect(200);
     pair.at(0, &nakheel).get(CONTACTS).await.expect(200);
+    let anew = format!("{client}/api-keys/{}/regenerate", keys["data"][0]["id"]);
+    let anew = pair.at(1, &partner).post(&anew, json!({})).await.expect(200);
+    within_a_second("the old secret is refused", async || pair.at(0, &nakheel).get(CONTACTS).await.status == 401).await;
+    let nakheel = nakheel.with_key("X-Api-Key", anew["data"]["key"].as_str().unwrap());
+    pair.at(0, &nakheel).get(CONTACTS).await.expect(200);
     pair.at(1, &partner).delete(&format!("{client}/api-keys/{}", keys["data"][0]["id"])).await.expect(204);
     within_a_second("a revoked key is refused", async || pair.at(0, &nakheel).get(CONTACTS).await.status == 401).await;
 }
@@ -120,6 +125,34 @@ async fn two_nodes_do_every_piece_of_work_once() {
     }
     assert_eq!(pair.house.count("SELECT COUNT(*) FROM node").await, 2);
     pair.house.cli(&["check"]).await.success();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_event_log_is_one_at_every_node() {
+    const EACH: usize = 60;
+    let pair = Pair::start(&[]).await;
+    let partner = pair.partner().await;
+    let (_, nakheel) = partner.client("Nakheel", "business").await;
+    let mut writers = JoinSet::new();
+    for writer in 0..4 {
+        let who = pair.at(writer, &nakheel);
+        writers.spawn(async move {
+            for n in 0..EACH {
+                who.contact(&format!("{writer} {n}"), &format!("+9665{writer}{n:07}")).await;
+            }
+        });
+    }
+    // One reader stays at a node, the other asks whichever comes next.
+    let (there, anywhere) = tokio::join!(
+        crate::events::follow(|_| pair.at(1, &nakheel), 50, 4 * EACH),
+        crate::events::follow(|turn| pair.at(turn, &nakheel), 7, 4 * EACH),
+    );
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    let numbers: Vec<_> = there.iter().map(|item| item["seq"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=4 * EACH as u64).collect::<Vec<_>>());
+    assert_eq!(there, anywhere);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

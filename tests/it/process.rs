@@ -163,7 +163,7 @@ on_both_houses! {
 
         let blocks = tour.split("\n\n").map(str::trim).filter(|block| block.starts_with("curl "));
         let lines: Vec<_> = blocks.collect();
-        assert_eq!(lines.len(), 3, "{tour}");
+        assert_eq!(lines.len(), 4, "{tour}");
         for line in lines {
             let (status, body) = run_curl(line).await;
             assert!((200..300).contains(&status) && body["success"] == true, "{line}\n{status} {body}");

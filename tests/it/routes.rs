@@ -224,6 +224,17 @@ on_both_engines! {
             (&["other.example", "*.nakheel.example"], "Origin", app, true),
             (&["other.example", "*"], "Origin", "https://anything.example", true),
             (&["127.0.0.1"], "Origin", "http://127.0.0.1:3000", true),
+            (&["[::1]"], "Origin", "http://[::1]:3000", true),
+            (&["متجر.السعودية"], "Origin", "https://xn--pgbep1f.xn--mgberp4a5d4ar", true),
+            (&["*.Bücher.example"], "Origin", "https://shop.xn--bcher-kva.example", true),
+            (&["*.Bücher.example"], "Origin", "https://shop.bucher.example", false),
+            (&["app.nakheel.example"], "Origin", "https://app.nakheel.example.", false),
+            (&["app.nakheel.example"], "Origin", "about:blank", false),
+            (&["app.nakheel.example"], "Referer", "", false),
+            (&["app.nakheel.example"], "Referer", "https://app.nakheel.example@evil.net/", false),
+            (&["app.nakheel.example"], "Referer", "//app.nakheel.example/", false),
+            (&["app.nakheel.example"], "Referer", "about:client", false),
+            (&["app.nakheel.example"], "Host", "app.nakheel.example", true),
             (&[], "Origin", "https://anything.example", true),
             (&[], "Origin", "null", true),
         ];
@@ -243,10 +254,14 @@ on_both_engines! {
         // An allowed page's address as Referer does not help a request from another origin.
         let issued = partner.post(&keys, json!({"allowed_domains": ["app.nakheel.example"]})).await.expect(201);
         let request = world.http.get(format!("{}/api/v1/contacts", world.base)).bearer(issued["data"]["key"].as_str().unwrap());
-        request.header("Origin", "https://evil.net").header("Referer", app).send().await.expect(403);
-        for wrong in ["https://app.example", "app.example/x", "*.*.example", "ex ample", "*.", "app.example:443"] {
+        request.clone().header("Origin", "https://evil.net").header("Referer", app).send().await.expect(403);
+        request.clone().header("Origin", "null").header("Referer", app).send().await.expect(403);
+        request.clone().header("Origin", app).header("Origin", "https://evil.net").send().await.expect(403);
+        request.header("Origin", app).header("Referer", "https://evil.net/").send().await.expect(200);
+        for wrong in ["https://app.example", "app.example/x", "*.*.example", "ex ample", "*.", "app.example:443", "app.example.", "*.127.0.0.1", "a..b"] {
             let refused = partner.post(&keys, json!({"allowed_domains": [wrong]})).await;
             assert_eq!(refused.status, 422, "{wrong}: {refused:?}");
+            assert_eq!(refused.json()["errors"], json!({"allowed_domains.0": ["The allowed domains format is invalid."]}));
         }
     }
 }

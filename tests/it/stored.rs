@@ -11,6 +11,9 @@ pub type Rows = BTreeMap<String, BTreeSet<String>>;
 /// Rows that come and go by themselves: heartbeats, leases, and counted requests (which refused ones are, too).
 const RESTLESS: &[&str] = &["node", "job_lane", "rate_window"];
 
+/// Likewise: when keys were last used is noted whoever calls.
+const RESTLESS_COLUMNS: &[&str] = &["last_used_at"];
+
 /// Waits until the background has nothing left to do that answers show.
 pub async fn at_rest(world: &World) {
     let read = &world.app.db;
@@ -37,7 +40,7 @@ pub async fn rows(world: &World) -> Rows {
     for (table, columns) in tables(world).await {
         let text = match world.engine {
             Engine::Sqlite => columns.iter().map(|c| format!("quote({c})")).collect::<Vec<_>>().join(" || ' | ' || "),
-            Engine::Postgres => format!("CAST({table} AS TEXT)"),
+            Engine::Postgres => format!("CAST(ROW({}) AS TEXT)", columns.join(", ")),
         };
         let found: Vec<String> = read.all(&format!("SELECT {text} FROM {table}"), args![]).await.unwrap();
         rows.insert(table, found.into_iter().collect());
@@ -58,7 +61,7 @@ async fn tables(world: &World) -> Vec<(String, Vec<String>)> {
     };
     let all: Vec<(String, String)> = (&world.app.db).all(sql, args![]).await.unwrap();
     let mut tables = BTreeMap::<String, Vec<String>>::new();
-    for (table, column) in all {
+    for (table, column) in all.into_iter().filter(|(_, column)| !RESTLESS_COLUMNS.contains(&column.as_str())) {
         tables.entry(table).or_default().push(column);
     }
     assert!(tables.contains_key("contact") && tables.contains_key("idempotency"), "the tables are listed");

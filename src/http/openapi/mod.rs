@@ -6,7 +6,7 @@ mod problems;
 pub use problems::statuses;
 
 use super::route::{JSON, NamedSchema, Parameter, Route, Shape, Who};
-use crate::kernel::page::Meta;
+use crate::kernel::page::{FeedMeta, Meta};
 use http::Method;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -51,7 +51,7 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 14] = [
+const TAGS: [&str; 17] = [
     "Partners",
     "Account",
     "Team",
@@ -60,8 +60,11 @@ const TAGS: [&str; 14] = [
     "Tags",
     "Messages",
     "Channels",
+    "Tickets",
+    "Partner tickets",
     "Webhooks",
     "Webhook events",
+    "Events",
     "Provider hooks",
     "Pages",
     "Operations",
@@ -133,7 +136,7 @@ fn path_parameter(name: &str) -> utoipa::openapi::path::Parameter {
 
 fn query_parameter(parameter: &Parameter) -> utoipa::openapi::path::Parameter {
     let kind = match parameter.kind {
-        "integer" => Type::Integer,
+        "integer" | "position" => Type::Integer,
         "boolean" => Type::Boolean,
         _ => Type::String,
     };
@@ -189,7 +192,7 @@ fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
         (Shape::Plain, Some(schema)) => return Some(schema),
         (Shape::Message, _) | (_, None) => envelope,
         (Shape::One | Shape::PageInside, Some(item)) => envelope.property("data", item).required("data"),
-        (Shape::All | Shape::Page, Some(item)) => {
+        (Shape::All | Shape::Page | Shape::Feed, Some(item)) => {
             envelope.property("data", ArrayBuilder::new().items(item)).required("data")
         }
     };
@@ -199,6 +202,7 @@ fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
     };
     let envelope = match route.shape {
         Shape::Page | Shape::PageInside => envelope.property("meta", Ref::from_schema_name("Meta")).required("meta"),
+        Shape::Feed => envelope.property("meta", Ref::from_schema_name("FeedMeta")).required("meta"),
         _ => envelope,
     };
     Some(envelope.into())
@@ -257,6 +261,7 @@ fn components(routes: &[Route]) -> Components {
     routes.iter().filter_map(|route| route.response).for_each(|of| (of.add_schemas)(&mut answered));
     <Meta as ToSchema>::schemas(&mut answered);
     answered.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
+    answered.push((FeedMeta::name().into_owned(), <FeedMeta as utoipa::PartialSchema>::schema()));
     answered.iter_mut().for_each(|(_, schema)| require_all(schema));
     let ours = [("Problem".into(), problems::schema()), ("WebhookPayload".into(), payload_schema())];
     // What is both taken and answered is described as it is taken.

@@ -1,57 +1,14 @@
-//! All SQL of `conversation`, `message`, `contact_address` and `early_status`.
+//! All SQL of `conversation` (in its own file), `message`, `contact_address` and `early_status`.
 
-use super::{Conversation, Message, MessageError};
+mod conversation;
+
+pub use conversation::*;
+
+use super::{Message, MessageError};
 use crate::auth::WorkspaceScope;
 use crate::channels::provider::{Failure, Progress};
 use crate::kernel::{Instant, Page};
 use skylight_db::{Db, Param, Read, Result, Tx, Value, args, from_row, placeholders};
-
-from_row!(Conversation {
-    contact_id,
-    contact_name,
-    channel,
-    last_message,
-    last_message_at,
-    unread_count,
-    window_expires_at
-});
-
-pub async fn conversations(
-    db: &Db,
-    scope: WorkspaceScope,
-    channel: Option<&str>,
-    contact: Option<i64>,
-    page: Page,
-) -> Result<Vec<Conversation>> {
-    db.all(
-        "SELECT conversation.contact_id, contact.name, contact.type, conversation.last_message,
-                conversation.last_message_at, conversation.unread_count, conversation.window_expires_at
-         FROM conversation JOIN contact
-              ON contact.workspace_id = conversation.workspace_id AND contact.id = conversation.contact_id
-         WHERE conversation.workspace_id = $1 AND (contact.type = $2 OR $2 IS NULL)
-           AND (conversation.contact_id = $3 OR $3 IS NULL)
-           AND (conversation.last_message_at, conversation.contact_id) < ($6, $7)
-         ORDER BY conversation.last_message_at DESC, conversation.contact_id DESC LIMIT $4 OFFSET $5",
-        args![scope, channel, contact, page.limit(), page.offset(), page.before().key, page.before().id],
-    )
-    .await
-}
-
-pub async fn count_conversations(
-    db: &Db,
-    scope: WorkspaceScope,
-    channel: Option<&str>,
-    contact: Option<i64>,
-) -> Result<i64> {
-    db.one(
-        "SELECT COUNT(*) FROM conversation JOIN contact
-              ON contact.workspace_id = conversation.workspace_id AND contact.id = conversation.contact_id
-         WHERE conversation.workspace_id = $1 AND (contact.type = $2 OR $2 IS NULL)
-           AND (conversation.contact_id = $3 OR $3 IS NULL)",
-        args![scope, channel, contact],
-    )
-    .await
-}
 
 pub struct MessageRow {
     id: i64,
@@ -151,17 +108,6 @@ pub async fn message(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<
         args![scope, id],
     )
     .await
-}
-
-pub async fn has_conversation(read: impl Read, scope: WorkspaceScope, contact: i64) -> Result<bool> {
-    let sql = "SELECT id FROM conversation WHERE workspace_id = $1 AND contact_id = $2";
-    Ok(read.opt::<i64>(sql, args![scope, contact]).await?.is_some())
-}
-
-/// The account a contact's conversation is held on.
-pub async fn conversation_channel(tx: &mut Tx, scope: WorkspaceScope, contact: i64) -> Result<Option<i64>> {
-    tx.opt("SELECT channel_id FROM conversation WHERE workspace_id = $1 AND contact_id = $2", args![scope, contact])
-        .await
 }
 
 pub async fn address(tx: &mut Tx, scope: WorkspaceScope, channel: i64, contact: i64) -> Result<Option<String>> {
@@ -281,39 +227,6 @@ pub async fn insert_outbound(tx: &mut Tx, scope: WorkspaceScope, m: &NewOutbound
         args![scope, m.contact, m.channel, m.kind, m.content, m.address, m.now],
     )
     .await
-}
-
-/// What a message changes of its conversation.
-pub struct Touch<'a> {
-    pub contact: i64,
-    pub channel: i64,
-    pub text: &'a str,
-    pub at: Instant,
-    /// The new end of the service window; none leaves it.
-    pub window: Option<Instant>,
-    pub unread: i64,
-}
-
-/// Makes the conversation or moves it on. An older message that comes late does not hide a newer one.
-pub async fn touch_conversation(tx: &mut Tx, scope: WorkspaceScope, t: &Touch<'_>) -> Result<()> {
-    tx.exec(
-        "INSERT INTO conversation (workspace_id, contact_id, channel_id, last_message, last_message_at, unread_count,
-                                   window_expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (workspace_id, contact_id) DO UPDATE SET
-             channel_id = CASE WHEN excluded.last_message_at >= conversation.last_message_at
-                               THEN excluded.channel_id ELSE conversation.channel_id END,
-             last_message = CASE WHEN excluded.last_message_at >= conversation.last_message_at
-                                 THEN excluded.last_message ELSE conversation.last_message END,
-             last_message_at = CASE WHEN excluded.last_message_at >= conversation.last_message_at
-                                    THEN excluded.last_message_at ELSE conversation.last_message_at END,
-             unread_count = conversation.unread_count + excluded.unread_count,
-             window_expires_at = CASE WHEN excluded.window_expires_at > COALESCE(conversation.window_expires_at, 0)
-                                      THEN excluded.window_expires_at ELSE conversation.window_expires_at END",
-        args![scope, t.contact, t.channel, t.text, t.at, t.unread, t.window],
-    )
-    .await
-    .map(|_| ())
 }
 
 pub struct SendRow {
