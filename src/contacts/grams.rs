@@ -100,7 +100,8 @@ mod tests {
     fn what_nearly_everybody_has_is_not_looked_for() {
         let sample: Vec<String> = (0..50).map(|n| format!("customer {n}\nc{n}@mail.example\n96650000{n:04}")).collect();
         let words = looked_for(7, "zaynab@mail.example", &sample);
-        let of_her_own = ["zayna", "aynab", "ynab@", "nab@m", "ab@ma", "b@mai"].map(|gram| Word::Whole(word(7, &encoded(gram))));
+        let of_her_own =
+            ["zayna", "aynab", "ynab@", "nab@m", "ab@ma", "b@mai"].map(|gram| Word::Whole(word(7, &encoded(gram))));
         assert!(words.len() == LOOKED_FOR && words.iter().all(|word| of_her_own.contains(word)), "{words:?}");
     }
 
