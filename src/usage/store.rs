@@ -54,15 +54,17 @@ pub async fn channels_connected(db: &Db, scope: WorkspaceScope) -> Result<Vec<St
 
 from_row!(Summary { total_clients, active_clients, total_messages_sent, total_contacts, total_ai_sessions });
 
+/// One look into the index for each client: joined with its last month, PostgreSQL would read all months of all clients.
 pub async fn summary(db: &Db, partner: PartnerScope, month: Month) -> Result<Summary> {
     db.one(
         "SELECT COUNT(*), COALESCE(CAST(SUM(CASE WHEN workspace.status = 'active' THEN 1 ELSE 0 END) AS BIGINT), 0),
-                COALESCE(CAST(SUM(CASE WHEN counted.month = $2 THEN counted.messages_sent ELSE 0 END) AS BIGINT), 0),
-                COALESCE(CAST(SUM(counted.contacts) AS BIGINT), 0), CAST(0 AS BIGINT)
+                COALESCE(CAST(SUM(counted.messages_sent) AS BIGINT), 0),
+                COALESCE(CAST(SUM((SELECT latest.contacts FROM meter_month AS latest
+                                   WHERE latest.workspace_id = workspace.id AND latest.month <= $2
+                                   ORDER BY latest.month DESC LIMIT 1)) AS BIGINT), 0),
+                CAST(0 AS BIGINT)
          FROM workspace
-         LEFT JOIN meter_month AS counted ON counted.workspace_id = workspace.id
-              AND counted.month = (SELECT MAX(month) FROM meter_month AS latest
-                                   WHERE latest.workspace_id = workspace.id AND latest.month <= $2)
+         LEFT JOIN meter_month AS counted ON counted.workspace_id = workspace.id AND counted.month = $2
          WHERE workspace.partner_id = $1 AND workspace.status <> 'deleted'",
         args![partner, month],
     )

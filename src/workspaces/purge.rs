@@ -5,6 +5,9 @@ use crate::app::App;
 use crate::audit;
 use crate::auth::WorkspaceScope;
 use crate::kernel::Result;
+use skylight_db::Engine;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 /// Every tenant table with the column its batches are cut by, children before what they refer to. A test compares this
 /// list with the schema.
@@ -47,33 +50,78 @@ pub const FOLLOWING: &[&str] = &["contact_gram"];
 /// Tenant tables that keep what is not the workspace's own: the partner's entries about it.
 pub const KEEPING: &[&str] = &["audit_entry"];
 
-const BATCH: i64 = 2_000;
+/// How long one step may keep other writers waiting: on the embedded database there is one writer at a time.
+const STEP: Duration = Duration::from_millis(10);
+const BATCHES: RangeInclusive<i64> = 50..=2_000;
+
+/// How many rows are removed at once; found out by trying, because a contact takes many times as long as an event.
+#[derive(Debug)]
+struct Batch(i64);
+
+impl Batch {
+    fn learn(&mut self, took: Duration) {
+        let wanted = if took > STEP { self.0 / 2 } else { self.0 + self.0 / 4 };
+        self.0 = wanted.clamp(*BATCHES.start(), *BATCHES.end());
+    }
+}
+
+/// What a step removes rows of.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Table(&'static str, &'static str),
+    Audit,
+}
 
 /// Safe to repeat: what is gone is gone.
 pub async fn run(app: &App, workspace_id: i64) -> Result<()> {
     let scope = WorkspaceScope::of_background_work(workspace_id);
     for (table, key) in TABLES {
-        loop {
-            let mut unit = app.begin().await?;
-            let deleted = store::purge_batch(&mut unit.tx, scope, table, key, BATCH).await?;
-            unit.commit().await?;
-            if deleted == 0 {
-                break;
-            }
-        }
+        remove_all(app, scope, Of::Table(table, key)).await?;
     }
-    loop {
-        let mut unit = app.begin().await?;
-        let deleted = audit::purge(&mut unit, scope, BATCH).await?;
-        unit.commit().await?;
-        if deleted == 0 {
-            break;
-        }
-    }
+    remove_all(app, scope, Of::Audit).await?;
     let mut unit = app.begin().await?;
     // Readers of the log may have queued work for it until its events were gone.
-    store::purge_batch(&mut unit.tx, scope, "job_lane", "id", BATCH).await?;
+    store::purge_batch(&mut unit.tx, scope, "job_lane", "id", *BATCHES.end()).await?;
     store::purge_owner(&mut unit.tx, &format!("w:{workspace_id}")).await?;
     store::remove(&mut unit.tx, scope).await?;
     unit.commit().await
+}
+
+/// Step by step, each a transaction of its own, until nothing is found.
+async fn remove_all(app: &App, scope: WorkspaceScope, of: Of) -> Result<()> {
+    let mut batch = Batch(*BATCHES.start());
+    loop {
+        let mut unit = app.begin().await?;
+        let began = Instant::now();
+        let removed = match of {
+            Of::Table(table, key) => store::purge_batch(&mut unit.tx, scope, table, key, batch.0).await?,
+            Of::Audit => audit::purge(&mut unit, scope, batch.0).await?,
+        };
+        let took = began.elapsed();
+        batch.learn(took);
+        unit.commit().await?;
+        if removed == 0 {
+            return Ok(());
+        }
+        if app.db.engine() == Engine::Sqlite {
+            // Whoever waited for the one writer writes now, together.
+            tokio::time::sleep(took.min(STEP)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_grow_while_they_are_short_and_shrink_at_once() {
+        let mut batch = Batch(50);
+        (0..30).for_each(|_| batch.learn(Duration::from_millis(1)));
+        assert_eq!(batch.0, 2_000);
+        batch.learn(Duration::from_millis(40));
+        assert_eq!(batch.0, 1_000);
+        (0..30).for_each(|_| batch.learn(Duration::from_secs(1)));
+        assert_eq!(batch.0, 50, "a slow database gets on, too");
+    }
 }

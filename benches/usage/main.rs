@@ -1,0 +1,236 @@
+//! What a partner's monthly report costs when its clients have written a million messages, and how long a large client takes
+//! to disappear.
+//!
+//! `cargo bench --bench usage [-- --engine sqlite|postgres --seconds N --clients N --messages 1000,1000000 --rows N --only report|deletion]`
+//!
+//! The report is measured with few messages and with many, and shown as a multiple of the first: the counters are kept as
+//! things happen, so it must not grow. Then a workspace is deleted while another one writes. Informs; a target that is missed
+//! is no failure. PostgreSQL is the server that `SKYLIGHT_TEST_POSTGRES` names.
+
+#[path = "../main_job/load.rs"]
+mod load;
+#[path = "../main_job/machine.rs"]
+mod machine;
+mod place;
+
+use load::{Load, Outcome};
+use machine::{Cores, Server};
+use place::Place;
+use skylight_test_support::http::HttpClient;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+const MONTHS: i64 = 120;
+/// Of the report with the fewest messages.
+const MOST_GROWTH: f64 = 1.2;
+const MOST_SECONDS: f64 = 60.0;
+
+struct Options {
+    postgres: bool,
+    measured: Duration,
+    connections: usize,
+    clients: i64,
+    messages: Vec<i64>,
+    rows: i64,
+    only: String,
+}
+
+impl Options {
+    fn read(args: impl Iterator<Item = String>) -> Result<Self> {
+        let mut options = Self {
+            postgres: false,
+            measured: Duration::from_secs(2),
+            connections: 4,
+            clients: 5_000,
+            messages: vec![1_000, 1_000_000],
+            rows: 1_000_000,
+            only: String::new(),
+        };
+        let mut args = args.filter(|arg| arg != "--bench");
+        while let Some(name) = args.next() {
+            let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
+            match name.as_str() {
+                "--engine" if value == "sqlite" || value == "postgres" => options.postgres = value == "postgres",
+                "--seconds" => options.measured = Duration::from_secs(value.parse()?),
+                "--connections" => options.connections = value.parse()?,
+                "--clients" => options.clients = value.parse()?,
+                "--messages" => options.messages = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
+                "--rows" => options.rows = value.parse()?,
+                "--only" => options.only = value,
+                _ => return Err(format!("{name} {value} is not understood").into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn main() -> ExitCode {
+    // `cargo test --all-targets` starts benchmarks too, without this word.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        println!("A benchmark: run it by `cargo bench --bench usage`.");
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = Options::read(std::env::args().skip(1)).and_then(|options| runtime?.block_on(run(options)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("The benchmark could not be run: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<()> {
+    if options.only != "deletion" {
+        report(&options).await?;
+    }
+    if options.only != "report" {
+        deletion(&options).await?;
+    }
+    Ok(())
+}
+
+/// Paths of the report that are measured.
+const REPORTS: [(&str, &str); 3] = [
+    ("the running month", "/api/v1/partner/usage"),
+    ("a month five years ago, the last page", "/api/v1/partner/usage?period=PAST&per_page=200&page=25"),
+    ("the running month, by cursor", "/api/v1/partner/usage?per_page=200&cursor="),
+];
+
+/// The sizes take turns, and each one's best round counts: a machine that others use too is not the same from second to
+/// second.
+const ROUNDS: usize = 3;
+
+async fn report(options: &Options) -> Result<()> {
+    let mut sizes = Vec::new();
+    for messages in &options.messages {
+        let (place, began) = (Arc::new(Place::make(options.postgres).await?), Instant::now());
+        place.settle(options.clients, MONTHS).await?;
+        place.add_messages(*messages).await?;
+        place.analyze().await?;
+        println!("{} clients, {MONTHS} months, {messages} messages: {:.1?}", options.clients, began.elapsed());
+        let server = Server::start(place.folder(), &place.settings()).await?;
+        // In the order in which they are to end.
+        sizes.push((*messages, server, place));
+    }
+    let mut best = vec![[(f64::MAX, f64::MAX, f64::MAX); REPORTS.len()]; sizes.len()];
+    for _ in 0..ROUNDS {
+        for (size, (_, server, place)) in sizes.iter().enumerate() {
+            for (report, (_, path)) in REPORTS.iter().enumerate() {
+                let cores = Cores::now(server)?;
+                let outcome = ask(options, server, place, path.replace("PAST", &place.past())).await?;
+                let (busy, _, others) = Cores::now(server)?.busy_since(cores);
+                let (p50, p99) = (outcome.percentile(50), outcome.percentile(99));
+                // The embedded database works inside of the server: what a report takes of a core is its cost, whoever else
+                // wants the core. PostgreSQL works elsewhere.
+                let cost = if options.postgres { p50 } else { busy * 1000.0 / outcome.per_second };
+                println!("  p50 {p50:.2} ms, p99 {p99:.2} ms, cost {cost:.2} ms (others {others:.2} cores)");
+                let best = &mut best[size][report];
+                *best = (best.0.min(p50), best.1.min(p99), best.2.min(cost));
+            }
+        }
+    }
+    println!("\n{:<12} {:<40} {:>8} {:>8} {:>8} {:>8}", "messages", "", "p50 ms", "p99 ms", "cost ms", "growth");
+    for ((messages, ..), reports) in sizes.iter().zip(&best) {
+        for (n, (p50, p99, cost)) in reports.iter().enumerate() {
+            let growth = cost / best[0][n].2;
+            let verdict = if growth > MOST_GROWTH { "NOT REACHED" } else { "reached" };
+            println!("{messages:<12} {:<40} {p50:>8.2} {p99:>8.2} {cost:>8.2} {growth:>7.2}x {verdict}", REPORTS[n].0);
+        }
+    }
+    println!("at most {MOST_GROWTH} times the cost with the fewest messages\n");
+    Ok(())
+}
+
+async fn ask(options: &Options, server: &Server, place: &Arc<Place>, path: String) -> Result<Outcome> {
+    let Options { connections, measured, .. } = *options;
+    let load = Load { address: server.address, connections, warm_up: Duration::from_secs(1), measured };
+    let place = place.clone();
+    load.run(200, move |request, _| {
+        // Writing to a vector cannot fail.
+        let _ = write!(request, "GET {path} HTTP/1.1\r\nhost: bench\r\nx-partner-key: {}\r\n\r\n", place.partner_key);
+    })
+    .await
+}
+
+async fn deletion(options: &Options) -> Result<()> {
+    let place = Arc::new(Place::make(options.postgres).await?);
+    let (large, neighbour) = (place.workspace("Large").await?, place.workspace("Neighbour").await?);
+    let began = Instant::now();
+    let written = place.fill(&large, options.rows).await?;
+    println!("a client with {written}, written in {:.1?}", began.elapsed());
+    let server = Server::start(place.folder(), &place.settings()).await?;
+    place.until_indexed().await?;
+    place.analyze().await?;
+    println!("indexed after {:.1?}, {:.0} MB resident", began.elapsed(), server.resident()?);
+    let serial = Arc::new(AtomicUsize::new(0));
+    let write = async |window: Duration| -> Result<Outcome> {
+        let load =
+            Load { address: server.address, connections: 4, warm_up: Duration::from_millis(10), measured: window };
+        let (serial, key) = (serial.clone(), neighbour.key.clone());
+        load.run(201, move |request, _| {
+            let n = serial.fetch_add(1, Ordering::Relaxed);
+            let body = format!("{{\"name\":\"Somebody {n}\",\"phone\":\"+9665{n:08}\",\"type\":\"whatsapp\"}}");
+            let _ = write!(
+                request,
+                "POST /api/v1/contacts HTTP/1.1\r\nhost: bench\r\nx-api-key: {key}\r\ncontent-type: application/json\r\n\
+                 content-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        })
+        .await
+    };
+    write(Duration::from_secs(1)).await?;
+    let alone = write(options.measured).await?;
+    let began = Instant::now();
+    let url = server.url(&format!("/api/v1/partner/clients/{}", large.id));
+    HttpClient::new()
+        .request("DELETE", url)
+        .header("X-Partner-Key", place.partner_key.as_str())
+        .send()
+        .await
+        .expect(204);
+    let mut during = Vec::new();
+    while place.has(&large).await? {
+        let table = place.at(&large).await?;
+        let outcome = write(Duration::from_secs(1)).await?;
+        println!(
+            "  {:>4.1} s, at {table}: {:.0}/s, p99 {:.1} ms",
+            began.elapsed().as_secs_f64(),
+            outcome.per_second,
+            outcome.percentile(99)
+        );
+        during.push(outcome);
+        if began.elapsed() > Duration::from_secs(300) {
+            return Err(format!("not gone after five minutes: {}", place.left(&large).await?).into());
+        }
+    }
+    let took = began.elapsed().as_secs_f64();
+    let verdict = if took > MOST_SECONDS { "NOT REACHED" } else { "reached" };
+    println!("\ngone after {took:.1} s, to be at most {MOST_SECONDS:.0}: {verdict}");
+    println!("{:<40} {:>9} {:>8} {:>8}", "another client's creations", "per sec", "p50 ms", "p99 ms");
+    println!("{:<40} {:>9.0} {:>8.2} {:>8.2}", "before", alone.per_second, alone.percentile(50), alone.percentile(99));
+    let mean = |of: fn(&Outcome) -> f64| during.iter().map(of).sum::<f64>() / during.len().max(1) as f64;
+    let worst = |of: fn(&Outcome) -> f64| during.iter().map(of).fold(0.0, f64::max);
+    println!(
+        "{:<40} {:>9.0} {:>8.2} {:>8.2}",
+        "meanwhile, the mean of its seconds",
+        mean(|outcome| outcome.per_second),
+        mean(|outcome| outcome.percentile(50)),
+        mean(|outcome| outcome.percentile(99))
+    );
+    println!(
+        "{:<40} {:>9} {:>8.2} {:>8.2}",
+        "meanwhile, the worst of its seconds",
+        "",
+        worst(|outcome| outcome.percentile(50)),
+        worst(|outcome| outcome.percentile(99))
+    );
+    Ok(())
+}
