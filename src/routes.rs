@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::http::docs::Document;
 use crate::http::gate::{self, Gate};
+use crate::http::openapi::Told;
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
 use crate::{channels, contacts, conversations, events, partners, plans, team, tickets, usage, webhooks, workspaces};
@@ -35,14 +36,20 @@ pub fn all() -> Vec<Route> {
     rooms.into_iter().flatten().collect()
 }
 
+/// What receivers of webhooks are told.
+const TOLD: &[Told<'static>] = &[
+    Told { events: events::WORKSPACE_EVENTS, payload: openapi::WORKSPACE_PAYLOAD },
+    Told { events: events::PARTNER_EVENTS, payload: openapi::PARTNER_PAYLOAD },
+];
+
 /// The OpenAPI document of these routes.
 pub fn document(routes: &[Route]) -> String {
-    openapi::document(routes, events::WORKSPACE_EVENTS).to_json().unwrap_or_default()
+    openapi::document(routes, TOLD).to_json().unwrap_or_default()
 }
 
 /// The same document, laid out for people: what `skylight openapi` prints and `docs/openapi.json` holds.
 pub fn printed_document() -> String {
-    openapi::document(&all(), events::WORKSPACE_EVENTS).to_pretty_json().unwrap_or_default()
+    openapi::document(&all(), TOLD).to_pretty_json().unwrap_or_default()
 }
 
 /// The router with everything around it.

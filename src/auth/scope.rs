@@ -4,11 +4,11 @@
 use skylight_db::{Param, Value};
 
 /// One workspace. Comes first in every storage function of tenant data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkspaceScope(i64);
 
 /// One partner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartnerScope(i64);
 
 impl WorkspaceScope {
@@ -48,6 +48,11 @@ impl PartnerScope {
     }
 
     pub(super) fn of_key(partner_id: i64) -> Self {
+        Self(partner_id)
+    }
+
+    /// The partner stored with a job's endpoint, or with an event (rule T8).
+    pub(crate) fn of_background_work(partner_id: i64) -> Self {
         Self(partner_id)
     }
 

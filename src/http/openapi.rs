@@ -23,8 +23,19 @@ const BEARER: &str = "workspaceBearer";
 const API_KEY: &str = "workspaceKey";
 const PARTNER_KEY: &str = "partnerKey";
 
+/// Events that receivers are told in one form.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    pub events: &'a [(&'a str, &'a str)],
+    /// The name of the payload's schema.
+    pub payload: &'a str,
+}
+
+pub const WORKSPACE_PAYLOAD: &str = "WebhookPayload";
+pub const PARTNER_PAYLOAD: &str = "PartnerWebhookPayload";
+
 /// Writes the whole document.
-pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
+pub fn document(routes: &[Route], told: &[Told<'_>]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     for route in routes {
         let mut item = PathItem::default();
@@ -38,7 +49,7 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
         .info(info)
         .servers(Some([Server::new("/")]))
         .paths(paths)
-        .webhooks(Some(webhook_paths(webhooks)))
+        .webhooks(Some(webhook_paths(told)))
         .tags(Some(TAGS.map(Tag::new)))
         .components(Some(components(routes)))
         .build()
@@ -253,10 +264,11 @@ fn securities(who: Who) -> Vec<SecurityRequirement> {
 }
 
 /// Outgoing webhooks: what receivers must understand.
-fn webhook_paths(events: &[(&str, &str)]) -> utoipa::openapi::Paths {
+fn webhook_paths(told: &[Told<'_>]) -> utoipa::openapi::Paths {
     let mut paths = PathsBuilder::new();
-    for (event, description) in events {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("WebhookPayload"))).build();
+    let events = told.iter().flat_map(|told| told.events.iter().map(|event| (told.payload, event)));
+    for (payload, (event, description)) in events {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(payload))).build();
         let operation = OperationBuilder::new()
             .operation_id(Some(format!("on_{}", event.replace('.', "_"))))
             .tag("Webhook events")
@@ -280,7 +292,8 @@ fn components(routes: &[Route]) -> Components {
     schemas.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
     schemas.push((FeedMeta::name().into_owned(), <FeedMeta as utoipa::PartialSchema>::schema()));
     schemas.push(("Problem".into(), problem_schema()));
-    schemas.push(("WebhookPayload".into(), payload_schema()));
+    schemas.push((WORKSPACE_PAYLOAD.into(), payload_schema().into()));
+    schemas.push((PARTNER_PAYLOAD.into(), partner_payload_schema()));
     for (name, schema) in schemas {
         components.schemas.insert(name, schema);
     }
@@ -308,7 +321,7 @@ fn problem_schema() -> RefOr<Schema> {
         .into()
 }
 
-fn payload_schema() -> RefOr<Schema> {
+fn payload_schema() -> ObjectBuilder {
     ObjectBuilder::new()
         .property("event", text("contact.created"))
         .property("delivery_id", text("0c9d7f0e-1111-4222-8333-abcdefabcdef"))
@@ -318,5 +331,13 @@ fn payload_schema() -> RefOr<Schema> {
         .required("delivery_id")
         .required("timestamp")
         .required("data")
+}
+
+fn partner_payload_schema() -> RefOr<Schema> {
+    let partner = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer)).examples([json!(7)]);
+    payload_schema()
+        .property("event", text("partner.client.created"))
+        .property("partner_id", partner)
+        .required("partner_id")
         .into()
 }

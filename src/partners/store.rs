@@ -84,3 +84,18 @@ pub async fn set(tx: &mut Tx, scope: PartnerScope, seats: Option<i64>, plan: Opt
     let sql = "UPDATE partner SET seats_max = COALESCE($2, seats_max), plan = COALESCE($3, plan) WHERE id = $1";
     Ok(tx.exec(sql, args![scope, seats, plan]).await? == 1)
 }
+
+/// The public id, which never changes, and the sealed data key.
+pub async fn data_key(read: impl Read, scope: PartnerScope) -> Result<Option<(String, Option<String>)>> {
+    read.opt("SELECT public_id, data_key FROM partner WHERE id = $1", args![scope]).await
+}
+
+/// Keeps the key that is there already; answers the one that holds.
+pub async fn set_data_key(tx: &mut Tx, scope: PartnerScope, sealed: &str) -> Result<Option<String>> {
+    let sql = "UPDATE partner SET data_key = COALESCE(data_key, $2) WHERE id = $1 RETURNING data_key";
+    tx.opt(sql, args![scope, sealed]).await
+}
+
+pub async fn status(read: impl Read, scope: PartnerScope) -> Result<Option<String>> {
+    read.opt("SELECT status FROM partner WHERE id = $1", args![scope]).await
+}

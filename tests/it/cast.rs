@@ -44,6 +44,11 @@ impl<'a> Owner<'a> {
 
     /// The route's path with things of this owner in it, made for it.
     pub async fn path(&self, route: &Route) -> String {
+        // There is one partner webhook, and no id of it in a path.
+        if route.path.starts_with("/api/v1/partner/webhook") && route.operation != "set_partner_webhook" {
+            let endpoint = json!({"url": self.world.receiver.url("/partner"), "events": ["partner.client.deleted"]});
+            self.partner.put("/api/v1/partner/webhook", endpoint).await.expect(200);
+        }
         let mut path: Vec<String> = Vec::new();
         for segment in route.path.split('/') {
             let thing = match segment.strip_prefix('{') {
@@ -79,6 +84,9 @@ impl<'a> Owner<'a> {
                 }
                 "list_webhook_deliveries" => {
                     self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
+                }
+                "list_partner_webhook_deliveries" => {
+                    self.partner.post("/api/v1/partner/webhook/test", json!({})).await.expect(200);
                 }
                 "list_list_members" | "list_segment_members" => {
                     let contact = self.workspace.contact("Sarah", &phone()).await;

@@ -25,6 +25,7 @@ mod notes;
 mod openapi;
 mod outages;
 mod paging;
+mod partner_webhook;
 mod partners;
 mod process;
 mod routes;

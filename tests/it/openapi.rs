@@ -4,7 +4,7 @@
 use crate::documented::{self, DOCUMENT, operation};
 use crate::on_both_engines;
 use serde_json::Value;
-use skylight::events::WORKSPACE_EVENTS;
+use skylight::events::{PARTNER_EVENTS, WORKSPACE_EVENTS};
 use skylight::http::{Who, openapi};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -90,7 +90,7 @@ fn every_route_is_documented_and_nothing_else_is() {
         paths.map(|path| path.as_object().unwrap().keys().filter(|key| *key != "parameters").count()).sum();
     assert_eq!(documented, routes.len());
     let events = DOCUMENT["webhooks"].as_object().unwrap();
-    assert_eq!(events.len(), WORKSPACE_EVENTS.len());
+    assert_eq!(events.len(), WORKSPACE_EVENTS.len() + PARTNER_EVENTS.len());
 }
 
 #[test]
