@@ -38,7 +38,7 @@ pub enum Shape {
     Feed,
     /// `success` and `message` only.
     Message,
-    /// 204.
+    /// No body: 204, or what a provider takes for an answer.
     Nothing,
     /// Not the envelope: the schema is the whole body.
     Plain,
@@ -94,6 +94,12 @@ pub struct Route {
     pub shape: Shape,
     pub response: Option<Described>,
     pub message: Option<&'static str>,
+    /// What the example of the answer's data shows in place of its fields' own examples.
+    pub shown: Vec<serde_json::Value>,
+    /// Keys of the answer that are not always there.
+    pub sometimes: &'static [&'static str],
+    /// A body that is no JSON: its media type and an example.
+    pub text: Option<(&'static str, &'static str)>,
     /// Further problems it can answer, beside those that follow from the row itself.
     pub problems: Vec<u16>,
     /// It answers a page, and these problems with one, too.
@@ -133,6 +139,9 @@ impl Route {
             shape: Shape::Plain,
             response: None,
             message: None,
+            shown: Vec::new(),
+            sometimes: &[],
+            text: None,
             problems: Vec::new(),
             pages: Vec::new(),
             guessable: who == Who::Provider,
@@ -199,6 +208,30 @@ impl Route {
         self
     }
 
+    /// 200 without a body.
+    pub fn accepts(mut self) -> Self {
+        self.shape = Shape::Nothing;
+        self
+    }
+
+    /// 200 with a text that is no JSON.
+    pub fn answers_text(mut self, media_type: &'static str, example: &'static str) -> Self {
+        self.text = Some((media_type, example));
+        self
+    }
+
+    /// Values of the answer's example that differ from what its fields show by themselves.
+    pub fn showing(mut self, values: serde_json::Value) -> Self {
+        self.shown.push(values);
+        self
+    }
+
+    /// Names keys of the answer that are left out where they say nothing.
+    pub fn sometimes(mut self, keys: &'static [&'static str]) -> Self {
+        self.sometimes = keys;
+        self
+    }
+
     pub fn saying(mut self, message: &'static str) -> Self {
         self.message = Some(message);
         self
@@ -209,9 +242,10 @@ impl Route {
         self
     }
 
+    /// It answers a page, and these problems with one, too.
     pub fn shows(mut self, statuses: &[u16]) -> Self {
         self.pages.extend_from_slice(statuses);
-        self
+        self.answers_text("text/html", "<!doctype html>…")
     }
 
     pub fn guessable(mut self) -> Self {

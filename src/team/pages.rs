@@ -49,6 +49,7 @@ pub fn routes() -> Vec<Route> {
             .guessable(),
         Route::new(Method::GET, "/static/{file}", Who::Public, "static_file", file)
             .doc(TAG, "Style sheets of pages", "`page.css`, and `brand-rrggbb.css` for a brand's colour.")
+            .answers_text("text/css", ":root { … }")
             .may_fail(&[404]),
     ]
 }

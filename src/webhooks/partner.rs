@@ -65,11 +65,13 @@ fn reveal_once<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> 
 #[derive(Debug, ToSchema)]
 pub struct PartnerWebhookBody {
     /// `https`, at most 2048 characters.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, max_length = 2048, pattern = "^https?://")]
     pub url: HookUrl,
     /// Event names, or `*` for every event. Left out, they stay as they are; at first that is `*`.
+    #[schema(nullable = false, min_items = 1, max_items = 100)]
     pub events: Option<Vec<String>>,
     /// Switching off gives up the deliveries that wait. Left out, it stays as it is; at first that is true.
+    #[schema(nullable = false)]
     pub is_active: Option<bool>,
 }
 

@@ -4,14 +4,18 @@
 mod world;
 
 mod account;
+mod bad_cases;
+mod bad_frames;
 mod bad_input;
 mod cast;
 mod channels;
 mod contacts;
 mod conversations;
+mod coverage;
 mod docs;
 mod documented;
 mod events;
+mod examples;
 mod framing;
 mod groups;
 mod idempotency;
@@ -29,6 +33,7 @@ mod partner_webhook;
 mod partners;
 mod process;
 mod routes;
+mod sequence;
 mod statements;
 mod stored;
 mod tags;

@@ -35,6 +35,7 @@ pub fn routes() -> Vec<Route> {
                 "events": ["partner.client.created", "partner.client.deleted"], "is_active": true,
             }))
             .answers::<SavedPartnerWebhook>(200, Shape::One)
+            .sometimes(&["secret"])
             .saying(SAVED),
         Route::new(Method::POST, SECRET, Who::Partner, "regenerate_partner_webhook_secret", regenerate)
             .doc(tag, "Rotate the partner webhook's secret", ROTATE)
@@ -56,6 +57,7 @@ pub fn routes() -> Vec<Route> {
             .query("event", "string", "Only deliveries of this event.")
             .paged("Items per page (default 15, at most 100).")
             .answers::<DeliveryEntry>(200, Shape::Page)
+            .showing(json!({"event": "partner.client.created", "status": "delivered", "next_retry_at": null}))
             .may_fail(&[404]),
     ]
 }
