@@ -30,9 +30,13 @@ ALTER TABLE partner ADD COLUMN redirect_url TEXT;
 ALTER TABLE partner ADD COLUMN country      TEXT;   -- ISO 3166-1 alpha-2
 ALTER TABLE partner ADD COLUMN allow_client_to_add_phone_no BOOLEAN NOT NULL DEFAULT TRUE;
 
+ALTER TABLE partner ADD COLUMN client_plan_id BIGINT REFERENCES plan (id);  -- of clients made without a plan; none: the smallest
+
 ALTER TABLE workspace ADD COLUMN partner_payload TEXT;
 ALTER TABLE workspace ADD COLUMN max_channels    BIGINT;    -- below the plan's limit; none is the plan's
 ALTER TABLE workspace ADD COLUMN modified_at     BIGINT;    -- none: not since it was made
+
+CREATE INDEX workspace_created ON workspace (partner_id, created_at, id);
 
 ALTER TABLE channel ADD COLUMN public_id TEXT;      -- '…CH'; given with the first connection
 {{sqlite}}

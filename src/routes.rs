@@ -6,7 +6,9 @@ use crate::http::gate::{self, Gate};
 use crate::http::openapi::Told;
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
-use crate::{channels, contacts, conversations, events, partners, plans, team, tickets, usage, webhooks, workspaces};
+use crate::{
+    channels, contacts, conversations, events, hub, partners, plans, team, tickets, usage, webhooks, workspaces,
+};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 
@@ -30,6 +32,7 @@ pub fn all() -> Vec<Route> {
         team::pages::routes(),
         tickets::api::routes(),
         usage::api::routes(),
+        hub::api::routes(),
         health::routes(),
         docs::routes(),
     ];
@@ -40,6 +43,7 @@ pub fn all() -> Vec<Route> {
 const TOLD: &[Told<'static>] = &[
     Told { events: events::WORKSPACE_EVENTS, payload: openapi::WORKSPACE_PAYLOAD },
     Told { events: events::PARTNER_EVENTS, payload: openapi::PARTNER_PAYLOAD },
+    Told { events: events::HUB_EVENTS, payload: openapi::HUB_PAYLOAD },
 ];
 
 /// The OpenAPI document of these routes.

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::auth::{self, DomainRule, Domains, NewKey, PartnerScope, WorkspaceScope};
 use crate::config::Config;
 use crate::contacts;
-use crate::kernel::{Email, Error, Result, Secret, Timezone};
+use crate::kernel::{Country, Email, Error, Result, Secret, Timezone};
 use crate::partners::{self, PartnerPlan};
 use crate::team::NewAdmin;
 use crate::usage;
@@ -75,6 +75,20 @@ pub async fn set_partner(app: &App, id: i64, seats: Option<i64>, plan: Option<Pa
         "Partner {id}: plan {}, {} of {} seats used.",
         partner.plan, partner.client_seats.used, partner.client_seats.max
     );
+    Ok(())
+}
+
+/// What the second partner API shows of a partner, and gives its clients, by default.
+pub async fn set_partner_defaults(app: &App, id: i64, country: Option<&str>, client_plan: Option<&str>) -> Result<()> {
+    let by_code = |code: &str| {
+        let found = Country::all().find(|country| country.code().eq_ignore_ascii_case(code));
+        found.ok_or_else(|| Error::field("country", format!("{code} is not the code of a country.")))
+    };
+    let country = country.map(by_code).transpose()?;
+    let mut unit = app.begin().await?;
+    partners::set_defaults(&mut unit, PartnerScope::named_by_operator(id), country, client_plan).await?;
+    unit.commit().await?;
+    println!("Partner {id} is set.");
     Ok(())
 }
 

@@ -80,6 +80,12 @@ enum PartnerCommand {
         seats: Option<i64>,
         #[arg(long)]
         plan: Option<Plan>,
+        /// Where the partner is: two letters, `SA`.
+        #[arg(long)]
+        country: Option<String>,
+        /// The plan of clients that are made without one, in the second partner API.
+        #[arg(long, value_name = "SLUG")]
+        client_plan: Option<String>,
     },
 }
 
@@ -231,7 +237,14 @@ async fn execute(command: Command, config: Config) -> Result<()> {
         Command::Partner(PartnerCommand::Reactivate(partner)) => {
             manage::set_partner_active(&app, partner.id, true).await
         }
-        Command::Partner(PartnerCommand::Set { partner, seats, plan }) => {
+        Command::Partner(PartnerCommand::Set { partner, seats, plan, country, client_plan }) => {
+            let says_defaults = country.is_some() || client_plan.is_some();
+            if says_defaults {
+                manage::set_partner_defaults(&app, partner.id, country.as_deref(), client_plan.as_deref()).await?;
+            }
+            if says_defaults && seats.is_none() && plan.is_none() {
+                return Ok(());
+            }
             manage::set_partner(&app, partner.id, seats, plan.map(PartnerPlan::from)).await
         }
         Command::Workspace(WorkspaceCommand::Create { partner, company_name, plan, admin_email, json }) => {

@@ -74,6 +74,7 @@ impl Gate {
         let refusal = match (&holder, decision) {
             (_, Some(decision)) if !decision.allowed => Some(Error::rate_limited().retry_after(decision.retry_after)),
             (None, _) if who == Who::Partner => Some(Error::partner_unauthenticated()),
+            (None, _) if who == Who::Hub => Some(Error::hub_unauthenticated()),
             (None, _) => Some(Error::unauthenticated()),
             _ => None,
         };
@@ -131,13 +132,17 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
         return Err(refusal);
     }
     let owner = match (rule.who, &identified.holder) {
-        _ if !in_its_header(request.headers(), identified.holder.as_ref()) => return Err(Error::wrong_credential()),
+        _ if !in_its_header(rule.who, request.headers(), identified.holder.as_ref()) => {
+            return Err(Error::wrong_credential());
+        }
         (Who::Workspace, Some(Holder::Workspace(key))) => {
             check_workspace(key, rule.feature, request.headers())?;
             format!("w:{}", key.scope.id())
         }
-        (Who::Partner, Some(Holder::Partner(key))) if !key.is_active => return Err(Error::partner_suspended()),
-        (Who::Partner, Some(Holder::Partner(key))) => format!("p:{}", key.scope.id()),
+        (Who::Partner | Who::Hub, Some(Holder::Partner(key))) if !key.is_active => {
+            return Err(Error::partner_suspended());
+        }
+        (Who::Partner | Who::Hub, Some(Holder::Partner(key))) => format!("p:{}", key.scope.id()),
         _ => return Err(Error::wrong_credential()),
     };
     let (mut request, body) = buffered(request, rule.body_limit).await?;
@@ -262,11 +267,13 @@ fn presented(headers: &HeaderMap) -> Presented<'_> {
     }
 }
 
-/// Partner keys stand in `X-Partner-Key` and nothing else does.
-fn in_its_header(headers: &HeaderMap, holder: Option<&Holder>) -> bool {
+/// Partner keys stand in `X-Partner-Key` and nothing else does; but in the second partner API they stand in `X-API-Key`.
+fn in_its_header(who: Who, headers: &HeaderMap, holder: Option<&Holder>) -> bool {
+    let has = |name: &str| headers.contains_key(name);
     match holder {
-        Some(Holder::Workspace(_)) => !headers.contains_key(PARTNER_KEY),
-        Some(Holder::Partner(_)) => !headers.contains_key(API_KEY) && !headers.contains_key(AUTHORIZATION),
+        Some(Holder::Partner(_)) if who == Who::Hub => !has(PARTNER_KEY) && !has(AUTHORIZATION.as_str()),
+        Some(Holder::Partner(_)) => !has(API_KEY) && !has(AUTHORIZATION.as_str()),
+        Some(Holder::Workspace(_)) => !has(PARTNER_KEY),
         None => true,
     }
 }

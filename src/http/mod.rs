@@ -10,6 +10,7 @@ pub mod health;
 pub mod idempotency;
 pub mod openapi;
 pub mod pipeline;
+mod problem;
 pub mod reply;
 pub mod route;
 pub mod server;

@@ -17,10 +17,36 @@ pub enum Who {
     Workspace,
     /// A partner key.
     Partner,
+    /// Likewise, or a token that a partner's user got, in the second partner API.
+    Hub,
     /// A messaging provider, proved by its signature or secret.
     Provider,
     /// Anybody.
     Public,
+}
+
+impl Who {
+    /// Whether callers present a key, so that they are limited and may repeat writes.
+    pub fn has_key(self) -> bool {
+        matches!(self, Self::Workspace | Self::Partner | Self::Hub)
+    }
+}
+
+/// How errors are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The documented envelope.
+    Product,
+    /// As the second partner API does.
+    Hub,
+}
+
+impl Dialect {
+    /// The path decides, also for paths that lead nowhere.
+    pub fn of_path(path: &str) -> Self {
+        let hub = path.strip_prefix("/api/v2").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if hub { Self::Hub } else { Self::Product }
+    }
 }
 
 /// What comes back on success.
@@ -251,6 +277,11 @@ impl Route {
     pub fn guessable(mut self) -> Self {
         self.guessable = true;
         self
+    }
+
+    /// How its errors are written.
+    pub fn dialect(&self) -> Dialect {
+        Dialect::of_path(self.path)
     }
 
     /// Whether the path names something by id.

@@ -3,6 +3,7 @@
 
 pub mod api;
 mod colour;
+pub mod hub;
 mod store;
 
 pub use colour::Colour;
@@ -10,7 +11,8 @@ pub use colour::Colour;
 use crate::app::{App, Unit};
 use crate::auth::PartnerScope;
 use crate::kernel::seal::DataKey;
-use crate::kernel::{Email, Error, Instant, Result, slug};
+use crate::kernel::{Country, Email, Error, Instant, Result, slug};
+use crate::plans;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use serde::Serialize;
@@ -196,6 +198,23 @@ pub async fn set(unit: &mut Unit, scope: PartnerScope, seats: Option<i64>, plan:
     found(store::set(&mut unit.tx, scope, seats, plan.map(PartnerPlan::word)).await?)?;
     unit.changed();
     Ok(())
+}
+
+/// Says where a partner is, and which plan its clients get that are made without one.
+pub async fn set_defaults(
+    unit: &mut Unit,
+    scope: PartnerScope,
+    country: Option<Country>,
+    client_plan: Option<&str>,
+) -> Result<()> {
+    let plan = match client_plan {
+        Some(slug) => {
+            let found = plans::id_of(&mut unit.tx, slug).await?;
+            Some(found.ok_or_else(|| Error::field("plan", "The selected plan is invalid."))?)
+        }
+        None => None,
+    };
+    found(store::set_defaults(&mut unit.tx, scope, country.map(Country::code), plan).await?)
 }
 
 fn found(changed: bool) -> Result<()> {

@@ -4,12 +4,14 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use skylight_outbound::{clean_header_value, forbidden_custom_header};
 
+const LONGEST: usize = 1024;
+
 /// One header; none if we write it ourselves, or if it is none at all. Deliveries carry no credential of ours, so
 /// `Authorization` is the receiver's.
 pub fn parse(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
     let is_signature = name.as_str().replace('_', "-") == "x-360dialog-signature";
-    if is_signature || (name != AUTHORIZATION && forbidden_custom_header(name.as_str())) {
+    if value.len() > LONGEST || is_signature || (name != AUTHORIZATION && forbidden_custom_header(name.as_str())) {
         return None;
     }
     let mut value = clean_header_value(value).ok()?;

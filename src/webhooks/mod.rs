@@ -12,6 +12,7 @@ mod custom_headers;
 mod delivery;
 mod endpoint;
 mod fanout;
+pub mod hub;
 mod log;
 mod owner;
 pub mod partner;

@@ -44,7 +44,7 @@ impl Slot {
         key.open(&self.context(owner, webhook), sealed)
     }
 
-    fn context(self, owner: Owner, webhook: i64) -> String {
+    pub fn context(self, owner: Owner, webhook: i64) -> String {
         let column = match self {
             Self::Current => "secret",
             Self::Previous => "previous_secret",

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod api;
 mod clients;
+pub mod hub;
 mod jobs;
 mod purge;
 mod store;
@@ -55,6 +56,7 @@ pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> 
         "client_id": id, "company_name": new.company_name, "plan": new.plan, "primary_email": new.admin.email,
     });
     events::record_for_partner(unit, partner, "partner.client.created", id, &data).await?;
+    hub::record_created(unit, partner, scope).await?;
     let births = unit.app().rooms.of::<Births>().0.read().clone();
     for birth in births {
         birth(unit, scope).await?;
@@ -144,6 +146,8 @@ async fn standing_changed(
     scope: WorkspaceScope,
     event: &'static str,
 ) -> Result<()> {
+    let now = unit.now();
+    store::touch(&mut unit.tx, scope, now).await?;
     let name = store::company_name(&mut unit.tx, scope).await?;
     let standing = store::standing(&mut unit.tx, scope).await?;
     let data = json!({

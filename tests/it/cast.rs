@@ -4,7 +4,7 @@
 use crate::world::{Actor, World};
 use serde_json::{Value, json};
 use skylight::http::{Route, Who};
-use skylight_db::args;
+use skylight_db::{Read, args};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,6 +13,8 @@ pub struct Owner<'a> {
     world: &'a World,
     pub partner: Actor,
     pub workspace: Actor,
+    /// The partner, as it calls the second partner API.
+    pub hub: Actor,
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -48,12 +50,17 @@ impl<'a> Owner<'a> {
         let partner = world.partner(&format!("partner-{name}")).await;
         let (_, workspace) = partner.client(name, "business").await;
         workspace.sandbox().await;
-        Owner { world, partner, workspace }
+        let hub = partner.with_key("X-API-Key", partner.key());
+        Owner { world, partner, workspace, hub }
     }
 
     /// Whoever may call this route.
     pub fn caller(&self, route: &Route) -> &Actor {
-        if route.who == Who::Partner { &self.partner } else { &self.workspace }
+        match route.who {
+            Who::Partner => &self.partner,
+            Who::Hub => &self.hub,
+            _ => &self.workspace,
+        }
     }
 
     /// The route's path with things of this owner in it, made for it.
@@ -166,6 +173,11 @@ impl<'a> Owner<'a> {
             }
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
             "team" => id(self.member().await),
+            "partners" => self.public_id("partner", self.partner.id).await,
+            "clients" if path[2] == "v2" => {
+                let (client, _) = self.partner.client(&format!("client {}", count()), "pro").await;
+                self.public_id("workspace", client["id"].as_i64().unwrap()).await
+            }
             "clients" => id(self.partner.client(&format!("client {}", count()), "pro").await.0),
             "api-keys" => {
                 let keys = path.join("/");
@@ -177,6 +189,12 @@ impl<'a> Owner<'a> {
             "static" => "page.css".to_owned(),
             other => panic!("what does a path name after /{other}/? Teach it to `Owner::thing` in tests/it/cast.rs"),
         }
+    }
+
+    /// What the second partner API calls a partner or a client.
+    async fn public_id(&self, table: &str, id: i64) -> String {
+        let sql = format!("SELECT public_id FROM {table} WHERE id = $1");
+        (&self.world.app.db).one(&sql, args![id]).await.unwrap()
     }
 
     /// A list or segment of this owner; its id.
@@ -242,6 +260,9 @@ impl<'a> Owner<'a> {
         }
         if route.tag == "Team" && body.get("email").is_some() {
             body["email"] = format!("member-{}@clients.example", count()).into();
+        }
+        if route.operation == "hub_share_account" {
+            body["email"] = format!("owner-{}@clients.example", count()).into();
         }
         if body.get("title").is_some() {
             body["title"] = format!("Title {}", count()).into();

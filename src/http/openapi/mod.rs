@@ -26,6 +26,8 @@ const HTML: &str = "text/html";
 const BEARER: &str = "workspaceBearer";
 const API_KEY: &str = "workspaceKey";
 const PARTNER_KEY: &str = "partnerKey";
+const HUB_KEY: &str = "hubKey";
+const HUB_BEARER: &str = "hubBearer";
 
 /// Events that receivers are told in one form.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +39,7 @@ pub struct Told<'a> {
 
 pub const WORKSPACE_PAYLOAD: &str = "WebhookPayload";
 pub const PARTNER_PAYLOAD: &str = "PartnerWebhookPayload";
+pub const HUB_PAYLOAD: &str = "HubEvent";
 
 /// Writes the whole document.
 pub fn document(routes: &[Route], told: &[Told<'_>]) -> OpenApi {
@@ -62,8 +65,9 @@ pub fn document(routes: &[Route], told: &[Told<'_>]) -> OpenApi {
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 17] = [
+const TAGS: [&str; 18] = [
     "Partners",
+    "Partner API v2",
     "Account",
     "Team",
     "Contacts",
@@ -104,12 +108,12 @@ fn operation(route: &Route, schemas: &Map<String, Value>) -> utoipa::openapi::pa
         .summary(Some(route.summary))
         .description(Some(route.description).filter(|text| !text.is_empty()));
     for name in path_parameters(route.path) {
-        operation = operation.parameter(path_parameter(name));
+        operation = operation.parameter(path_parameter(name, route.who));
     }
     for parameter in &route.parameters {
         operation = operation.parameter(query_parameter(parameter));
     }
-    if route.writes() && matches!(route.who, Who::Workspace | Who::Partner) {
+    if route.writes() && route.who.has_key() {
         operation = operation.parameter(idempotency_key());
     }
     if let Some(request) = &route.request {
@@ -134,8 +138,9 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
-fn path_parameter(name: &str) -> utoipa::openapi::path::Parameter {
-    let is_id = name.ends_with("id");
+fn path_parameter(name: &str, who: Who) -> utoipa::openapi::path::Parameter {
+    // The second partner API names everything by words.
+    let is_id = name.ends_with("id") && who != Who::Hub;
     let schema = if is_id { kind_of(Type::Integer).minimum(Some(1)) } else { kind_of(Type::String) };
     ParameterBuilder::new()
         .name(name)
@@ -147,13 +152,14 @@ fn path_parameter(name: &str) -> utoipa::openapi::path::Parameter {
 
 fn query_parameter(parameter: &Parameter) -> utoipa::openapi::path::Parameter {
     let kind = match parameter.kind {
-        "integer" | "position" => Type::Integer,
+        "integer" | "position" | "count" => Type::Integer,
         "boolean" => Type::Boolean,
         _ => Type::String,
     };
     let schema = match kind_of(kind) {
         // Pages and ids alike are counted from one.
         schema if parameter.kind == "integer" => schema.minimum(Some(1)),
+        schema if parameter.kind == "count" => schema.minimum(Some(0)),
         schema if parameter.kind.contains('|') => schema.enum_values(Some(parameter.kind.split('|').map(str::trim))),
         schema => schema,
     };
@@ -236,6 +242,7 @@ fn securities(who: Who) -> Vec<SecurityRequirement> {
     match who {
         Who::Workspace => vec![SecurityRequirement::new(BEARER, none), SecurityRequirement::new(API_KEY, none)],
         Who::Partner => vec![SecurityRequirement::new(PARTNER_KEY, none)],
+        Who::Hub => vec![SecurityRequirement::new(HUB_KEY, none), SecurityRequirement::new(HUB_BEARER, none)],
         Who::Provider | Who::Public => vec![],
     }
 }
@@ -249,8 +256,10 @@ fn webhook_paths(told: &[Told<'_>]) -> utoipa::openapi::Paths {
             "event": event, "delivery_id": "0c9d7f0e-1111-4222-8333-abcdefabcdef",
             "timestamp": "2026-03-04T12:00:00.000000Z", "data": {},
         });
-        if payload == PARTNER_PAYLOAD {
-            example["partner_id"] = json!(7);
+        match payload {
+            PARTNER_PAYLOAD => example["partner_id"] = json!(7),
+            HUB_PAYLOAD => example = json!({"id": "0c9d7f0e-1111-4222-8333-abcdefabcdef", "event": event, "data": {}}),
+            _ => {}
         }
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(payload))).example(Some(example));
         let content = content.build();
@@ -280,8 +289,10 @@ fn components(routes: &[Route]) -> Components {
     leave_out(routes, &mut answered);
     let ours = [
         ("Problem".into(), problems::schema()),
+        ("HubProblem".into(), problems::hub_schema()),
         (WORKSPACE_PAYLOAD.into(), payload_schema().into()),
         (PARTNER_PAYLOAD.into(), partner_payload_schema()),
+        (HUB_PAYLOAD.into(), hub_payload_schema()),
     ];
     // What is both taken and answered is described as it is taken.
     for (name, schema) in answered.into_iter().chain(taken).chain(ours) {
@@ -290,7 +301,10 @@ fn components(routes: &[Route]) -> Components {
     components.responses = problems::shared(routes);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A workspace key.")).build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
-    for (name, header) in [(API_KEY, "X-Api-Key"), (PARTNER_KEY, "X-Partner-Key")] {
+    let token =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("What `POST /api/v2/token` answered."));
+    components.add_security_scheme(HUB_BEARER, SecurityScheme::Http(token.build()));
+    for (name, header) in [(API_KEY, "X-Api-Key"), (PARTNER_KEY, "X-Partner-Key"), (HUB_KEY, "X-API-Key")] {
         components.add_security_scheme(name, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(header))));
     }
     components
@@ -356,5 +370,16 @@ fn partner_payload_schema() -> RefOr<Schema> {
         .property("event", text("partner.client.created"))
         .property("partner_id", partner)
         .required("partner_id")
+        .into()
+}
+
+fn hub_payload_schema() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .property("id", text("0c9d7f0e-1111-4222-8333-abcdefabcdef"))
+        .property("event", text("client_created"))
+        .property("data", ObjectBuilder::new())
+        .required("id")
+        .required("event")
+        .required("data")
         .into()
 }

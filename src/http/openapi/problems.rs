@@ -1,7 +1,7 @@
 //! What routes refuse with: the statuses that follow from a row of the table, and the answers that rows share.
 
 use super::{JSON, kind_of, text};
-use crate::http::route::{Route, Who};
+use crate::http::route::{Dialect, Route, Who};
 use crate::kernel::Error;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,14 +15,14 @@ pub fn statuses(route: &Route) -> Vec<u16> {
     // The frame of a request may be wrong whoever sends it.
     let mut statuses = vec![400, 413, 431, 500, 503];
     match route.who {
-        Who::Workspace | Who::Partner => statuses.extend([401, 403, 429]),
+        Who::Workspace | Who::Partner | Who::Hub => statuses.extend([401, 403, 429]),
         Who::Provider => statuses.extend([401, 404]),
         Who::Public => {}
     }
     if route.guessable {
         statuses.push(429);
     }
-    if matches!(route.who, Who::Workspace | Who::Partner) {
+    if route.who.has_key() {
         if route.has_id() {
             statuses.push(404);
         }
@@ -37,6 +37,9 @@ pub fn statuses(route: &Route) -> Vec<u16> {
         }
     }
     statuses.extend(&route.problems);
+    if route.dialect() == Dialect::Hub {
+        statuses.retain(|status| *status != 422);
+    }
     statuses.sort_unstable();
     statuses.dedup();
     statuses
@@ -63,13 +66,22 @@ pub fn shared(routes: &[Route]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 fn response(who: Who, status: u16) -> Response {
-    let codes: Vec<_> = Error::CODES.iter().filter(|(code, of, _)| *of == status && concerns(who, code)).collect();
+    let dialect = if who == Who::Hub { Dialect::Hub } else { Dialect::Product };
+    let here = |code: &str, of: u16| match (dialect, code) {
+        (Dialect::Hub, "invalid" | "email_taken") => status == 400,
+        _ => of == status,
+    };
+    let codes: Vec<_> = Error::CODES.iter().filter(|(code, of, _)| here(code, *of) && concerns(who, code)).collect();
     let description = codes.iter().map(|(code, ..)| format!("`{code}`")).collect::<Vec<_>>().join(", ");
     let examples = codes.iter().map(|(code, _, message)| {
-        let example = ExampleBuilder::new().summary(*message).value(Some(problem(code, status, message)));
+        let value = match dialect {
+            Dialect::Product => problem(code, status, message),
+            Dialect::Hub => hub_problem(code, status, message),
+        };
+        let example = ExampleBuilder::new().summary(*message).value(Some(value));
         (*code, RefOr::<Example>::T(example.build()))
     });
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema_name(dialect))));
     let response = ResponseBuilder::new().description(description);
     let response = response.content(JSON, content.examples_from_iter(examples).build());
     let waits = matches!(status, 429 | 503);
@@ -98,9 +110,12 @@ fn concerns(who: Who, code: &str) -> bool {
         | "plan_limit_reached"
         | "channel_already_connected"
         | "provider_unavailable" => who == Who::Workspace,
-        "partner_unauthenticated" | "partner_suspended" | "seat_limit_reached" => who == Who::Partner,
+        "numbers_not_allowed" => who == Who::Workspace,
+        "partner_unauthenticated" => who == Who::Partner,
+        "hub_unauthenticated" => who == Who::Hub,
+        "partner_suspended" | "seat_limit_reached" => matches!(who, Who::Partner | Who::Hub),
         "bad_signature" | "verification_failed" => who == Who::Provider,
-        "wrong_credential" | "malformed_body" => matches!(who, Who::Workspace | Who::Partner),
+        "wrong_credential" | "malformed_body" => who.has_key(),
         _ => true,
     }
 }
@@ -116,6 +131,42 @@ fn problem(code: &str, status: u16, message: &str) -> Value {
         _ => {}
     }
     problem
+}
+
+fn hub_problem(code: &str, status: u16, message: &str) -> Value {
+    let details = match code {
+        "invalid" => vec!["name: The name field is required."],
+        "email_taken" => vec!["email: The email has already been taken."],
+        _ => Vec::new(),
+    };
+    let told = [&[message], &details[..]].concat().join(" ");
+    json!({"meta": {
+        "success": false, "http_code": status, "developer_message": told, "details": details, "error": code,
+        "request_id": "3f0c1d2e4b5a69788796a5b4c3d2e1f0",
+    }})
+}
+
+/// The name of the schema of refusals.
+pub fn schema_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Product => "Problem",
+        Dialect::Hub => "HubProblem",
+    }
+}
+
+/// The body of every refusal of the second partner API.
+pub fn hub_schema() -> RefOr<Schema> {
+    let details = ArrayBuilder::new().items(text("name: The name field is required."));
+    let meta = ObjectBuilder::new()
+        .property("success", ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])))
+        .property("http_code", kind_of(Type::Integer).examples([json!(404)]))
+        .property("developer_message", text("Client not found."))
+        .property("details", details)
+        .property("error", text("not_found").description(Some("A stable word for programs.")))
+        .property("request_id", text("3f0c1d2e4b5a69788796a5b4c3d2e1f0"));
+    let keys = ["success", "http_code", "developer_message", "details", "error", "request_id"];
+    let meta = keys.into_iter().fold(meta, ObjectBuilder::required);
+    ObjectBuilder::new().property("meta", meta).required("meta").into()
 }
 
 /// The body of every refusal.

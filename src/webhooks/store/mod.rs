@@ -141,6 +141,11 @@ pub async fn set_secret(tx: &mut Tx, owner: Owner, id: i64, sealed: &str) -> Res
     tx.exec(&sql, args![owner, id, sealed]).await.map(|_| ())
 }
 
+pub async fn set_headers(tx: &mut Tx, owner: Owner, id: i64, sealed: Option<&str>) -> Result<()> {
+    let sql = owner.sql("UPDATE webhook SET headers = $3 WHERE workspace_id = $1 AND id = $2");
+    tx.exec(&sql, args![owner, id, sealed]).await.map(|_| ())
+}
+
 /// Switching off gives up what waits; switching on forgets why it was off.
 pub async fn update(
     tx: &mut Tx,

@@ -12,6 +12,7 @@ const DIFFERENT: &[&str] = &[
     "key",
     "hint",
     "secret",
+    "platform_secret",
     "slug",
     "dashboard_url",
     "delivery_id",
@@ -58,6 +59,8 @@ impl Likeness {
     fn walk_fields(&mut self, side: usize, place: &str, fields: &mut Map<String, Value>) {
         for (name, value) in fields {
             if DIFFERENT.contains(&name.as_str()) && (value.is_string() || value.is_number()) {
+                *value = Value::String(format!("some {name}"));
+            } else if (name == "id" || name.ends_with("_id")) && value.is_string() {
                 *value = Value::String(format!("some {name}"));
             } else if (name == "id" || name.ends_with("_id")) && value.is_i64() {
                 // `contact_id` means the same everywhere, `id` what the object is.

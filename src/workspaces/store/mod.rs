@@ -1,5 +1,9 @@
 //! All SQL of `workspace`. A deleted workspace is found by nobody.
 
+mod hub;
+
+pub use hub::{hub_by_ids, hub_count, hub_find, hub_id, hub_page, may_add_numbers, plan_channels, set_hub, touch};
+
 use super::Standing;
 use super::clients::{Client, NewClient, PrimaryUser, Usage};
 use crate::auth::{PartnerScope, WorkspaceScope};
