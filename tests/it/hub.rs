@@ -338,6 +338,7 @@ on_both_engines! {
         // Without an address nobody is told, and an address that comes back hears of what comes then.
         rawabi.v2.patch(&rawabi.at, json!({"webhook_url": ""})).await.expect(200);
         rawabi.v1.client("Unheard", "pro").await;
+        stored::at_rest(&world).await;
         rawabi.v2.patch(&rawabi.at, json!({"webhook_url": url})).await.expect(200);
         rawabi.v1.client("Heard", "pro").await;
         let heard = world.receiver.wait_for_matching("the next client", expected.len() + 1, |d| d.path == "/hub").await;

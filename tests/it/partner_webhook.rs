@@ -2,6 +2,7 @@
 
 use crate::on_both_engines;
 use crate::statements::rows_of_workspace;
+use crate::stored;
 use crate::world::Actor;
 use serde_json::{Value, json};
 use skylight::cli::manage;
@@ -162,6 +163,7 @@ on_both_engines! {
         let rawabi = world.partner("rawabi").await;
         rawabi.put(ENDPOINT, json!({"url": world.receiver.url("/a"), "is_active": false})).await.expect(200);
         rawabi.client("Unheard", "pro").await;
+        stored::at_rest(&world).await;
         rawabi.put(ENDPOINT, json!({"url": world.receiver.url("/a"), "is_active": true})).await.expect(200);
         manage::set_partner_active(&world.app, rawabi.id, false).await.unwrap();
         rawabi.get(ENDPOINT).await.expect(403);
