@@ -209,7 +209,7 @@ pub fn statuses(route: &Route) -> Vec<u16> {
     let mut statuses = match route.who {
         Who::Workspace | Who::Partner => vec![401, 403, 429, 431, 500, 503],
         Who::Provider => vec![401, 404, 413, 431, 500, 503],
-        Who::Public => vec![431, 500, 503],
+        Who::Public | Who::Session | Who::PartnerSession => vec![431, 500, 503],
     };
     if route.guessable {
         statuses.push(429);
@@ -248,7 +248,8 @@ fn securities(who: Who) -> Vec<SecurityRequirement> {
     match who {
         Who::Workspace => vec![SecurityRequirement::new(BEARER, none), SecurityRequirement::new(API_KEY, none)],
         Who::Partner => vec![SecurityRequirement::new(PARTNER_KEY, none)],
-        Who::Provider | Who::Public => vec![],
+        // Pages are no part of the API: they are not in the document.
+        Who::Provider | Who::Public | Who::Session | Who::PartnerSession => vec![],
     }
 }
 
