@@ -30,10 +30,10 @@ impl Input for NewKey {
 /// What is to change of a key; what is not named stays.
 #[derive(Debug, ToSchema)]
 pub struct KeyChange {
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, nullable = false)]
     pub name: Option<String>,
     /// Replaces the list; an empty one allows all.
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 100, nullable = false)]
     pub allowed_domains: Option<Domains>,
 }
 
@@ -58,7 +58,9 @@ pub struct IssuedKey {
 /// A key as it is listed: without the secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyInfo {
+    #[schema(example = 31)]
     pub id: i64,
+    #[schema(example = "CRM")]
     pub name: String,
     /// Its prefix and last four characters.
     #[schema(example = "sk_live_…9fQ2")]

@@ -34,6 +34,7 @@ pub struct Channel {
     /// Who carries it: `cloud`, `bot`, `sandbox`; null before the first connection.
     #[schema(example = "bot")]
     pub provider: Option<String>,
+    #[schema(example = "بوت نخيل")]
     pub name: Option<String>,
     /// Account name or phone number.
     #[schema(example = "@NakheelSupport")]

@@ -28,11 +28,11 @@ enum Posted {
 #[derive(Debug, ToSchema)]
 pub struct Simulated {
     /// A phone number, or any name of an account.
-    #[schema(example = "+966501234567")]
+    #[schema(min_length = 1, max_length = 64, example = "+966501234567")]
     pub from: String,
     /// The customer's name. Default: `from`.
     pub name: Option<String>,
-    #[schema(example = "مرحبا، هل أنتم مفتوحون اليوم؟")]
+    #[schema(min_length = 1, max_length = 4096, example = "مرحبا، هل أنتم مفتوحون اليوم؟")]
     pub content: String,
 }
 

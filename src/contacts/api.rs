@@ -5,7 +5,7 @@ use crate::http::route::Shape;
 use crate::http::{Answer, Id, Query, Reply, Route, Unread, Who, WorkspaceCaller};
 use crate::kernel::{Error, Result};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const TAG: &str = "Contacts";
 
@@ -27,6 +27,7 @@ fn list_route() -> Route {
         .query("blacklisted", "boolean", "Only blacklisted contacts (`true`), or only the others (`false`).")
         .query("tag", "string", "Only contacts with this tag, by its exact title.")
         .answers::<Contact>(200, Shape::Page)
+        .showing(sarah())
 }
 
 fn create_route() -> Route {
@@ -41,6 +42,7 @@ fn create_route() -> Route {
         .doc(TAG, "Create a contact", "`phone` is unique per workspace and `type`. Emits `contact.created`.")
         .takes::<NewContact>(example)
         .answers::<Contact>(201, Shape::One)
+        .showing(json!({"phone": "+14155551234", "email": "sarah@example.com", "last_message_at": null}))
         .saying("Contact created successfully.")
 }
 
@@ -48,6 +50,7 @@ fn get_route() -> Route {
     Route::new(Method::GET, "/api/v1/contacts/{id}", Who::Workspace, "get_contact", get)
         .doc(TAG, "Get a contact", "")
         .answers::<Contact>(200, Shape::One)
+        .showing(sarah())
 }
 
 fn update_route() -> Route {
@@ -55,6 +58,8 @@ fn update_route() -> Route {
         .doc(TAG, "Update a contact", "Only the given fields change; `type` never does. Emits `contact.updated`.")
         .takes::<ContactChange>(json!({"name": "Sarah M. Johnson", "tags": ["vip", "priority"]}))
         .answers::<Contact>(200, Shape::One)
+        .showing(sarah())
+        .showing(json!({"name": "Sarah M. Johnson", "tags": ["vip", "priority"]}))
         .saying("Contact updated successfully.")
 }
 
@@ -71,7 +76,17 @@ fn blacklist_route() -> Route {
         .doc(TAG, "Blacklist a contact", description)
         .takes::<Blacklisting>(json!({"blacklisted": true}))
         .answers::<Contact>(200, Shape::One)
+        .showing(sarah())
+        .showing(json!({"blacklisted": true}))
         .saying("Contact blacklisted successfully.")
+}
+
+/// The documented contact, where its fields' own examples are other ones.
+fn sarah() -> Value {
+    json!({
+        "phone": "+14155551234", "email": "sarah@example.com", "last_message_at": "2026-03-04T10:00:00.000000Z",
+        "created_at": "2026-01-15T08:22:00.000000Z", "updated_at": "2026-03-04T10:00:00.000000Z",
+    })
 }
 
 async fn list(caller: WorkspaceCaller, Query(query): Query<ContactQuery>) -> Answer {

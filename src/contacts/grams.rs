@@ -1,15 +1,17 @@
-//! What the search index knows of a contact: every three characters that stand together in its search text.
+//! What the search index knows of a contact: every three and every five characters that stand together in its text.
 //!
 //! Each gram carries the workspace in front: a search then reads only what its own workspace wrote (rule T7), however much
-//! the others have. A text is in a contact only if all its grams are; that they stand together, the text itself tells.
+//! the others have. A text is in a contact only if all its grams are; that they stand together, the text itself tells. Three
+//! characters are soon in as many contacts as there are thousands of them: longer texts are looked for by five.
 
 use super::store::index::Waiting;
 use skylight_db::Word;
 use std::collections::BTreeSet;
 
-const LENGTH: usize = 3;
+const SHORT: usize = 3;
+const LONG: usize = 5;
 /// Of a long text.
-const LOOKED_FOR: usize = 4;
+const LOOKED_FOR: usize = 3;
 /// Stands between the workspace and the characters.
 const BORDER: char = '\u{E100}';
 /// Where ASCII's punctuation goes: word indexes take letters and digits only.
@@ -29,8 +31,10 @@ impl From<Waiting> for Indexed {
         let Waiting { workspace_id, id, search_text } = contact;
         // The end is filled up, so that the last characters begin grams too: one or two of them can be looked for.
         let mut text = encoded(&search_text);
-        text.extend([punctuation('\n'); LENGTH - 1]);
-        let grams: BTreeSet<String> = text.windows(LENGTH).map(|gram| word(workspace_id, gram)).collect();
+        let long: Vec<String> = text.windows(LONG).map(|gram| word(workspace_id, gram)).collect();
+        text.extend([punctuation('\n'); SHORT - 1]);
+        let short = text.windows(SHORT).map(|gram| word(workspace_id, gram));
+        let grams: BTreeSet<String> = short.chain(long).collect();
         Self { workspace_id, id, grams: grams.into_iter().collect::<Vec<_>>().join(" ") }
     }
 }
@@ -39,10 +43,11 @@ impl From<Waiting> for Indexed {
 /// leave hardly a contact too many, and common ones (of a mail provider, a country's prefix) cost the most.
 pub fn looked_for(workspace_id: i64, text: &str, sample: &[String]) -> Vec<Word> {
     let chars: Vec<char> = text.chars().collect();
-    if chars.len() < LENGTH {
+    if chars.len() < SHORT {
         return vec![Word::BeginningWith(word(workspace_id, &encoded(text)))];
     }
-    let grams: BTreeSet<String> = chars.windows(LENGTH).map(|gram| gram.iter().collect()).collect();
+    let length = if chars.len() < LONG { SHORT } else { LONG };
+    let grams: BTreeSet<String> = chars.windows(length).map(|gram| gram.iter().collect()).collect();
     let mut grams: Vec<String> = grams.into_iter().collect();
     if grams.len() > LOOKED_FOR {
         grams.sort_by_cached_key(|gram| sample.iter().filter(|text| text.contains(gram.as_str())).count());
@@ -95,7 +100,8 @@ mod tests {
     fn what_nearly_everybody_has_is_not_looked_for() {
         let sample: Vec<String> = (0..50).map(|n| format!("customer {n}\nc{n}@mail.example\n96650000{n:04}")).collect();
         let words = looked_for(7, "zaynab@mail.example", &sample);
-        let of_her_own = ["zay", "ayn", "yna", "nab", "ab@", "b@m"].map(|gram| Word::Whole(word(7, &encoded(gram))));
+        let of_her_own =
+            ["zayna", "aynab", "ynab@", "nab@m", "ab@ma", "b@mai"].map(|gram| Word::Whole(word(7, &encoded(gram))));
         assert!(words.len() == LOOKED_FOR && words.iter().all(|word| of_her_own.contains(word)), "{words:?}");
     }
 

@@ -11,14 +11,14 @@ pub(super) const MOST_TAGS: usize = 50;
 /// A contact to be.
 #[derive(Clone, Debug, ToSchema)]
 pub struct NewContact {
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     pub name: String,
     /// Required for WhatsApp and Telegram. A national number is read as one of the workspace's country.
     pub phone: Option<Phone>,
     pub email: Option<Email>,
     #[schema(rename = "type")]
     pub channel_type: ChannelType,
-    #[schema(required = false, max_items = 50)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 50)]
     pub tags: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ impl Input for PhoneOfType {
 /// A change of some fields of a contact. Read against that contact, because not every field of every contact may go.
 #[derive(Clone, Debug, Default, ToSchema)]
 pub struct ContactChange {
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255, nullable = false)]
     name: Option<String>,
     /// `null` removes it, where the channel does not need one.
     #[schema(value_type = Option<Phone>)]
@@ -86,6 +86,7 @@ pub struct ContactChange {
     /// `null` removes it.
     #[schema(value_type = Option<Email>)]
     email: Option<Option<Email>>,
+    #[schema(nullable = false)]
     status: Option<ContactStatus>,
     /// Replaces all tags.
     #[schema(max_items = 50)]

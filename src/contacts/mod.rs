@@ -107,6 +107,7 @@ pub struct Contact {
     pub channel_type: ChannelType,
     pub status: ContactStatus,
     /// A blacklisted contact is never written to.
+    #[schema(example = false)]
     pub blacklisted: bool,
     #[schema(example = json!(["vip", "newsletter"]))]
     pub tags: Vec<String>,

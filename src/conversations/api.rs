@@ -28,7 +28,8 @@ pub fn routes() -> Vec<Route> {
             .doc(TAG, "List messages for a contact", "The newest first.")
             .paged("Results per page (default 15, max 100).")
             .query("direction", "inbound|outbound", "Filter by direction.")
-            .answers::<Message>(200, Shape::Page),
+            .answers::<Message>(200, Shape::Page)
+            .showing(json!({"error": null, "read_at": null, "failed_at": null})),
         Route::new(
             Method::POST,
             "/api/v1/contacts/{id}/messages/read",
@@ -44,6 +45,7 @@ pub fn routes() -> Vec<Route> {
             .doc(TAG, "Send a message", SEND)
             .takes::<NewMessage>(json!({"contact_id": 42, "content": "Your table is booked for 19:30."}))
             .answers::<Message>(201, Shape::One)
+            .showing(json!({"status": "pending", "error": null, "sent_at": null, "delivered_at": null, "read_at": null, "failed_at": null}))
             .saying("Message sent successfully."),
     ]
 }

@@ -35,6 +35,7 @@ pub struct Message {
     pub direction: String,
     #[schema(example = "whatsapp")]
     pub channel: String,
+    #[schema(example = 1)]
     pub channel_id: i64,
     /// `text`, or what the content is a placeholder for.
     #[schema(example = "text")]
@@ -62,6 +63,7 @@ pub struct MessageError {
     /// The provider's own code.
     #[schema(example = "131047")]
     pub code: String,
+    #[schema(example = "Re-engagement message")]
     pub message: String,
 }
 
@@ -74,6 +76,7 @@ pub struct Conversation {
     pub contact_name: String,
     #[schema(example = "whatsapp")]
     pub channel: String,
+    #[schema(example = "Is the blue one back in stock?")]
     pub last_message: String,
     pub last_message_at: Instant,
     #[schema(example = 2)]
@@ -185,10 +188,9 @@ pub async fn mark_read(unit: &mut Unit, scope: WorkspaceScope, contact: i64, mar
 pub struct NewMessage {
     #[schema(example = 42)]
     pub contact_id: i64,
-    #[schema(example = "Your table is booked for 19:30.")]
+    #[schema(min_length = 1, max_length = 4096, example = "Your table is booked for 19:30.")]
     pub content: String,
     /// The contact's channel type; anything else is refused.
-    #[schema(value_type = Option<String>)]
     pub channel: Option<ChannelType>,
     /// A certain account of that type. Default: the one the conversation is held on.
     pub channel_id: Option<i64>,

@@ -106,14 +106,14 @@ pub async fn refuse(
     fail(unit, scope, message, &status).await
 }
 
-/// A message left: told once.
+/// A message left: told once, as it was then. It may have been read by now, when statuses came all at once.
 async fn sent(unit: &mut Unit, scope: WorkspaceScope, message: i64, contact: i64) -> Result<()> {
     let message = super::message(&mut unit.tx, scope, message).await?;
     let contact = contacts::summary(&mut unit.tx, scope, contact).await?;
     let data = json!({
         "message": {
             "id": message.id, "direction": message.direction, "channel": message.channel,
-            "content": message.content, "status": message.status, "sent_at": message.sent_at,
+            "content": message.content, "status": "sent", "sent_at": message.sent_at,
         },
         "contact": {"id": contact.id, "name": contact.name, "phone": contact.phone, "type": contact.channel_type},
     });

@@ -16,6 +16,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "Style sheets of pages",
                 "`page.css`, `dashboard.css`, and `brand-rrggbb.css` for a brand's colour.",
             )
+            .answers_text("text/css", ":root { … }")
             .may_fail(&[404]),
     ]
 }

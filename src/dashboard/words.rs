@@ -61,7 +61,7 @@ words! {
         no_key_here = "A key does not open pages", "المفتاح لا يفتح الصفحات";
         no_key_here_why = "Keys are for the API. Please sign in instead.", "المفاتيح للواجهة البرمجية. سجّل الدخول بدلًا من ذلك.";
         forbidden = "You may not do this", "لا يحق لك هذا";
-        forbidden_why = "Your role does not allow it. An admin of the workspace can do it.", "دورك لا يسمح بذلك. يمكن لمسؤول مساحة العمل القيام به.";
+        forbidden_why = "Your role, or being on a visit, does not allow it. An admin of the workspace can do it.", "دورك، أو كونك في زيارة، لا يسمح بذلك. يمكن لمسؤول مساحة العمل القيام به.";
         missing = "There is nothing here", "لا شيء هنا";
         missing_why = "It may have been removed meanwhile.", "ربما حُذف في هذه الأثناء.";
         too_many = "Too many requests", "طلبات كثيرة جدًا";

@@ -3,7 +3,7 @@
 //!
 //! After commit, events are numbered per stream (a workspace or a partner) without gaps, and every [`Reader`] sees them
 //! in the transaction that numbers them: a crash at any point repeats the whole step or nothing of it. Others read the
-//! log by these numbers ([`feed`]). Nothing is ever removed from it but with its workspace.
+//! log by these numbers ([`feed()`]). Nothing is ever removed from it but with its workspace.
 //! Tables: `event`, `event_head`.
 
 pub mod api;

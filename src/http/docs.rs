@@ -11,7 +11,9 @@ use http::Method;
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
 };
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use utoipa::ToSchema;
 
 /// The document, written when somebody first asks for it.
 #[derive(Debug)]
@@ -23,6 +25,19 @@ impl Document {
     }
 }
 
+/// An OpenAPI document.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({"openapi": "3.1.0", "info": {}, "paths": {}}))]
+pub struct Printed {
+    /// The version of OpenAPI that it is written in.
+    pub openapi: String,
+    pub info: serde_json::Value,
+    pub paths: serde_json::Value,
+    #[schema(additional_properties)]
+    #[serde(flatten)]
+    pub more: BTreeMap<String, serde_json::Value>,
+}
+
 /// The page speaks to nobody but this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -32,10 +47,13 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::new(Method::GET, "/api/openapi.json", Who::Public, "openapi", openapi)
             .doc(tag, "This document", "OpenAPI 3.1, made from the routes of the running server.")
-            .answers::<serde_json::Value>(200, Shape::Plain),
-        Route::new(Method::GET, "/docs", Who::Public, "docs", page).doc(tag, "The reference page", ""),
+            .answers::<Printed>(200, Shape::Plain),
+        Route::new(Method::GET, "/docs", Who::Public, "docs", page)
+            .doc(tag, "The reference page", "")
+            .answers_text("text/html", "<!doctype html>…"),
         Route::new(Method::GET, "/docs/{file}", Who::Public, "docs_file", file)
             .doc(tag, "The reference page's scripts", "")
+            .answers_text("text/javascript", "\"use strict\";…")
             .may_fail(&[404]),
     ]
 }

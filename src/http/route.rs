@@ -52,7 +52,7 @@ pub enum Shape {
     Feed,
     /// `success` and `message` only.
     Message,
-    /// 204.
+    /// No body: 204, or what a provider takes for an answer.
     Nothing,
     /// Not the envelope: the schema is the whole body.
     Plain,
@@ -108,6 +108,10 @@ pub struct Route {
     pub shape: Shape,
     pub response: Option<Described>,
     pub message: Option<&'static str>,
+    /// What the example of the answer's data shows in place of its fields' own examples.
+    pub shown: Vec<serde_json::Value>,
+    /// A body that is no JSON: its media type and an example.
+    pub text: Option<(&'static str, &'static str)>,
     /// Further problems it can answer, beside those that follow from the row itself.
     pub problems: Vec<u16>,
     /// It answers a page, and these problems with one, too.
@@ -153,6 +157,8 @@ impl Route {
             shape: Shape::Plain,
             response: None,
             message: None,
+            shown: Vec::new(),
+            text: None,
             problems: Vec::new(),
             pages: Vec::new(),
             guessable: who == Who::Provider,
@@ -221,6 +227,24 @@ impl Route {
         self
     }
 
+    /// 200 without a body.
+    pub fn accepts(mut self) -> Self {
+        self.shape = Shape::Nothing;
+        self
+    }
+
+    /// 200 with a text that is no JSON.
+    pub fn answers_text(mut self, media_type: &'static str, example: &'static str) -> Self {
+        self.text = Some((media_type, example));
+        self
+    }
+
+    /// Values of the answer's example that differ from what its fields show by themselves.
+    pub fn showing(mut self, values: serde_json::Value) -> Self {
+        self.shown.push(values);
+        self
+    }
+
     pub fn saying(mut self, message: &'static str) -> Self {
         self.message = Some(message);
         self
@@ -231,9 +255,10 @@ impl Route {
         self
     }
 
+    /// It answers a page, and these problems with one, too.
     pub fn shows(mut self, statuses: &[u16]) -> Self {
         self.pages.extend_from_slice(statuses);
-        self
+        self.answers_text("text/html", "<!doctype html>…")
     }
 
     pub fn guessable(mut self) -> Self {

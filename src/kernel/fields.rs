@@ -226,25 +226,22 @@ impl<'a> Field<'a> {
         fits: impl Fn(&str) -> bool,
         fault: impl Fn(&Self) -> Option<()>,
     ) -> Option<Vec<String>> {
-        let texts = self.texts(max_items, max)?;
-        let items = self.value?.as_array()?;
-        let place = |text: &String| items.iter().position(|item| item.as_str().is_some_and(|item| item.trim() == text));
-        for wrong in texts.iter().filter(|text| !fits(text)) {
-            let path = format!("{}.{}", self.path, place(wrong).unwrap_or_default());
-            fault(&Field { path, value: None, present: true, source: self.source, shared: self.shared });
+        let mut texts: Vec<String> = Vec::new();
+        for item in self.items(max_items)?.map(Self::required) {
+            let Some(text) = item.text(max) else { continue };
+            if !fits(&text) {
+                fault(&item);
+            }
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
         }
         Some(texts)
     }
 
     /// Distinct texts, in order.
     pub fn texts(&self, max_items: usize, max: usize) -> Option<Vec<String>> {
-        let mut texts: Vec<String> = Vec::new();
-        for text in self.items(max_items)?.filter_map(|item| item.required().text(max)) {
-            if !texts.contains(&text) {
-                texts.push(text);
-            }
-        }
-        Some(texts)
+        self.texts_where(max_items, max, |_| true, |_| None)
     }
 
     /// Ids of ours, each at its place; whether they exist is for the verb to say.

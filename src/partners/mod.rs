@@ -75,9 +75,11 @@ pub struct Seats {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Branding {
+    #[schema(example = "https://dashboard.skylightchat.com/storage/partners/7/logo.png")]
     pub logo_url: Option<String>,
     #[schema(example = "#1a73e8")]
     pub primary_color: Option<String>,
+    #[schema(example = "chat.rawabidigital.sa")]
     pub custom_domain: Option<String>,
 }
 

@@ -43,12 +43,15 @@ impl Input for LoginEmail {
 /// A change of some fields of a member.
 #[derive(Debug, ToSchema)]
 pub struct MemberChange {
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, nullable = false)]
     pub name: Option<String>,
+    #[schema(nullable = false)]
     pub email: Option<Email>,
+    #[schema(nullable = false)]
     pub role: Option<Role>,
+    #[schema(nullable = false)]
     pub status: Option<Status>,
-    #[schema(value_type = Option<String>, min_length = 8, max_length = 256, format = Password)]
+    #[schema(value_type = Option<String>, min_length = 8, max_length = 256, format = Password, nullable = false)]
     pub password: Option<Password>,
 }
 

@@ -79,7 +79,9 @@ pub struct ClientUsage {
     pub messages: MessageUsage,
     pub campaigns: CampaignUsage,
     pub bookings: BookingUsage,
+    #[schema(example = 512)]
     pub ai_agent_sessions: i64,
+    #[schema(example = 5)]
     pub team_members: i64,
     #[schema(example = json!(["whatsapp", "telegram"]))]
     pub channels_connected: Vec<String>,
@@ -88,35 +90,48 @@ pub struct ClientUsage {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ContactUsage {
     /// At the month's end, or now.
+    #[schema(example = 3820)]
     pub total: i64,
+    #[schema(example = 340)]
     pub created_this_period: i64,
+    #[schema(example = 12)]
     pub blacklisted: i64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MessageUsage {
+    #[schema(example = 8200)]
     pub sent: i64,
+    #[schema(example = 4100)]
     pub received: i64,
+    #[schema(example = 38)]
     pub failed: i64,
 }
 
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct CampaignUsage {
+    #[schema(example = 6)]
     pub total: i64,
+    #[schema(example = 5)]
     pub sent: i64,
+    #[schema(example = 1)]
     pub paused: i64,
 }
 
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct BookingUsage {
+    #[schema(example = 91)]
     pub total: i64,
+    #[schema(example = 74)]
     pub completed: i64,
+    #[schema(example = 9)]
     pub cancelled: i64,
 }
 
 /// All clients' month: a summary over all of them, and a page of clients.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PartnerUsage {
+    #[schema(example = "2026-02")]
     pub period: String,
     pub summary: Summary,
     pub clients: Vec<ClientLine>,
@@ -124,20 +139,31 @@ pub struct PartnerUsage {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Summary {
+    #[schema(example = 14)]
     pub total_clients: i64,
+    #[schema(example = 13)]
     pub active_clients: i64,
+    #[schema(example = 98400)]
     pub total_messages_sent: i64,
+    #[schema(example = 42900)]
     pub total_contacts: i64,
+    #[schema(example = 6870)]
     pub total_ai_sessions: i64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClientLine {
+    #[schema(example = 101)]
     pub client_id: i64,
+    #[schema(example = "Al-Madar Retail")]
     pub company_name: String,
+    #[schema(example = "business")]
     pub plan: String,
+    #[schema(example = 8200)]
     pub messages_sent: i64,
+    #[schema(example = 3820)]
     pub contacts: i64,
+    #[schema(example = 512)]
     pub ai_agent_sessions: i64,
 }
 

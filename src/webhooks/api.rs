@@ -78,7 +78,8 @@ pub fn routes() -> Vec<Route> {
             .query("status", "pending | delivered | failed", "Only deliveries with this status.")
             .query("event", "string", "Only deliveries of this event.")
             .paged("Items per page (default 15, at most 100).")
-            .answers::<DeliveryEntry>(200, Shape::Page),
+            .answers::<DeliveryEntry>(200, Shape::Page)
+            .showing(json!({"status": "delivered", "next_retry_at": null})),
         Route::new(Method::POST, SECRET, Who::Workspace, "regenerate_webhook_secret", regenerate)
             .doc(
                 tag,

@@ -119,11 +119,13 @@ impl HookUrl {
 /// What a new webhook is asked to be.
 #[derive(Debug, ToSchema)]
 pub struct NewWebhook {
+    #[schema(min_length = 1, max_length = 255)]
     pub name: String,
     /// `https`, at most 2048 characters.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, max_length = 2048, pattern = "^https?://")]
     pub url: HookUrl,
     /// Event names, or `*` for every event.
+    #[schema(min_items = 1, max_items = 100)]
     pub events: Vec<String>,
     /// Default: true.
     pub is_active: Option<bool>,
@@ -132,13 +134,16 @@ pub struct NewWebhook {
 /// What is to change of a webhook; what is not named stays.
 #[derive(Debug, Default, ToSchema)]
 pub struct WebhookChanges {
+    #[schema(nullable = false, min_length = 1, max_length = 255)]
     pub name: Option<String>,
     /// `https`, at most 2048 characters.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, nullable = false, max_length = 2048, pattern = "^https?://")]
     pub url: Option<HookUrl>,
     /// Event names, or `*` for every event.
+    #[schema(nullable = false, min_items = 1, max_items = 100)]
     pub events: Option<Vec<String>>,
     /// Switching off gives up the deliveries that wait; switching on again does not bring them back.
+    #[schema(nullable = false)]
     pub is_active: Option<bool>,
 }
 

@@ -12,7 +12,7 @@ use crate::kernel::{Email, Error, Instant, Phone, Timezone};
 use crate::team::Invitation;
 use http::Method;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 const CLIENTS: &str = "/api/v1/partner/clients";
@@ -37,7 +37,8 @@ fn client_routes() -> [Route; 5] {
             .query("status", "active|suspended|pending_setup", "Filter by status.")
             .query("search", "string", "Search by company name, e-mail or slug.")
             .query("plan", "string", "Filter by plan slug.")
-            .answers::<Client>(200, Shape::Page),
+            .answers::<Client>(200, Shape::Page)
+            .showing(al_madar()),
         Route::new(Method::POST, CLIENTS, Who::Partner, "create_client", create_handler)
             .doc(TAG, "Create a client", CREATE)
             .takes::<NewClientBody>(json!({
@@ -46,16 +47,20 @@ fn client_routes() -> [Route; 5] {
                 "timezone": "Asia/Riyadh", "country_id": 194, "skip_invite": false,
             }))
             .answers::<ProvisionedClient>(201, Shape::One)
+            .showing(gulf_logistics())
             .saying("Client workspace created successfully."),
         Route::new(Method::GET, CLIENT, Who::Partner, "get_client", get_handler)
             .doc(TAG, "Get a client", "Full details of one client workspace.")
-            .answers::<Client>(200, Shape::One),
+            .answers::<Client>(200, Shape::One)
+            .showing(al_madar()),
         Route::new(Method::PATCH, CLIENT, Who::Partner, "update_client", update_handler)
             .doc(TAG, "Update a client", UPDATE)
             .takes::<ClientChange>(
                 json!({"company_name": "Al-Madar Retail International", "plan": "business", "timezone": "Europe/London"}),
             )
             .answers::<Client>(200, Shape::One)
+            .showing(al_madar())
+            .showing(json!({"company_name": "Al-Madar Retail International"}))
             .saying("Client updated successfully."),
         Route::new(Method::DELETE, CLIENT, Who::Partner, "delete_client", delete_handler)
             .doc(TAG, "Delete a client", DELETE)
@@ -86,6 +91,7 @@ fn standing_routes() -> [Route; 2] {
         Route::new(Method::POST, REACTIVATE, Who::Partner, "reactivate_client", reactivate_handler)
             .doc(TAG, "Reactivate a client", "Lifts a suspension.")
             .answers::<Standing>(200, Shape::One)
+            .showing(json!({"status": "active", "suspended_at": null}))
             .saying("Client workspace reactivated."),
     ]
 }
@@ -120,11 +126,31 @@ fn key_routes() -> [Route; 5] {
     ]
 }
 
+/// The documented client, where its fields' own examples are other ones.
+fn al_madar() -> Value {
+    json!({"primary_user": {"phone": "+966501112233"}, "created_at": "2026-01-10T09:00:00.000000Z", "suspended_at": null})
+}
+
+fn gulf_logistics() -> Value {
+    json!({
+        "id": 115, "company_name": "Gulf Logistics", "slug": "gulf-logistics-9k2p", "plan": "pro",
+        "primary_user": {
+            "id": 230, "first_name": "Khalid", "last_name": "Nasser", "email": "khalid@gulflogistics.sa",
+            "phone": "+966507654321",
+        },
+        "usage": {"contacts": 0, "messages_this_month": 0, "team_members": 1},
+        "dashboard_url": "https://dashboard.skylightchat.com/login?workspace=gulf-logistics-9k2p",
+        "created_at": "2026-03-14T11:00:00.000000Z", "suspended_at": null,
+    })
+}
+
 /// The body of a creation, for the document.
 #[derive(Debug, ToSchema)]
 pub struct NewClientBody {
+    #[schema(min_length = 1, max_length = 255)]
     pub company_name: String,
     /// Plan slug: `starter`, `pro`, `business`.
+    #[schema(min_length = 1)]
     pub plan: String,
     pub admin: AdminBody,
     pub timezone: Option<Timezone>,
@@ -135,7 +161,9 @@ pub struct NewClientBody {
 
 #[derive(Debug, ToSchema)]
 pub struct AdminBody {
+    #[schema(min_length = 1, max_length = 255)]
     pub first_name: String,
+    #[schema(min_length = 1, max_length = 255)]
     pub last_name: String,
     pub email: Email,
     pub phone: Option<Phone>,
@@ -157,6 +185,7 @@ impl Input for Reason {
 /// A key just issued.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Issued {
+    #[schema(example = 31)]
     pub id: i64,
     #[schema(example = "CRM")]
     pub name: String,

@@ -98,6 +98,7 @@ pub(super) async fn plan_id(read: impl Read, slug: &str) -> Result<i64> {
 /// What a partner changes of a client.
 #[derive(Debug, ToSchema)]
 pub struct ClientChange {
+    #[schema(nullable = false, max_length = 255)]
     pub company_name: Option<String>,
     /// Plan slug. Takes effect at the start of the next month, or at once with `immediate`.
     pub plan: Option<String>,

@@ -2,7 +2,8 @@
 //! documentation of their bodies, the cases from `data/`: status, code and faults by field, the same on both engines, and
 //! nothing stored.
 
-use crate::cast::Owner;
+use crate::bad_cases::{self, bad_bodies, put, remove, wrong_values};
+use crate::cast::{Owner, unlimited};
 use crate::documented::{self, Field, assert_documented};
 use crate::on_both_engines;
 use crate::stored;
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 use skylight::http::{Route, Who};
 use skylight_test_support::http::{HttpResponse, RawConnection};
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 const MIB: usize = 1024 * 1024;
 
@@ -92,22 +92,83 @@ on_both_engines! {
         agree(&world, "fields", heard);
     }
 
+    async fn null_is_taken_where_the_document_says_so_and_nowhere_else(world: World) {
+        let owner = Owner::new(&world, "nakheel").await;
+        let mut heard = Vec::new();
+        unlimited(&world).await;
+        for mut endpoint in endpoints(&owner).await {
+            let fields = std::mem::take(&mut endpoint.fields);
+            for field in fields.iter().filter(|field| !field.required) {
+                let what = format!("{} with {} = null", endpoint.route.operation, field.path);
+                let mut said = Vec::new();
+                for is_there in [true, false] {
+                    // Every time about things of its own: what is taken may change them.
+                    endpoint.path = owner.path(&endpoint.route).await;
+                    endpoint.body = owner.body(&endpoint.route).await.unwrap();
+                    if !documented::can_hold(&endpoint.body, field) {
+                        break;
+                    }
+                    put(&mut endpoint.body, field, Value::Null);
+                    if !is_there {
+                        remove(&mut endpoint.body, field);
+                    }
+                    let answer = endpoint.json(&owner, &endpoint.body).await;
+                    assert!(answer.status < 500, "{what}: {answer:?}");
+                    said.push(answer.json()["errors"].get(&field.path).cloned());
+                }
+                // A contact may lose its number where the channel does not need one.
+                if said.is_empty() || (endpoint.route.operation, field.name()) == ("update_contact", "phone") {
+                    continue;
+                }
+                if field.nullable {
+                    assert_eq!(said[0], said[1], "{what} is not what nothing is");
+                } else {
+                    assert!(said[0].is_some(), "{what} is taken, and the document does not say so");
+                }
+                heard.push(format!("{what}: {said:?}"));
+            }
+        }
+        assert!(heard.len() > 15, "{} fields", heard.len());
+        agree(&world, "null", heard);
+    }
+
+    async fn a_text_may_be_as_long_as_documented_and_no_longer(world: World) {
+        let owner = Owner::new(&world, "nakheel").await;
+        unlimited(&world).await;
+        let mut measured = 0;
+        for mut endpoint in endpoints(&owner).await {
+            for field in std::mem::take(&mut endpoint.fields) {
+                let Some(most) = field.longest else { continue };
+                for (length, is_too_long) in [(most, false), (most + 1, true)] {
+                    endpoint.path = owner.path(&endpoint.route).await;
+                    endpoint.body = owner.body(&endpoint.route).await.unwrap();
+                    if !documented::can_hold(&endpoint.body, &field) {
+                        continue;
+                    }
+                    // Characters count, not bytes.
+                    put(&mut endpoint.body, &field, json!("ن".repeat(length)));
+                    let answer = endpoint.json(&owner, &endpoint.body).await;
+                    let errors = answer.json()["errors"][&field.path].to_string();
+                    let refused = errors.contains(&format!("must not be greater than {most} characters"));
+                    assert_eq!(refused, is_too_long, "{}.{} with {length} characters: {answer:?}", endpoint.route.operation, field.path);
+                    measured += 1;
+                }
+            }
+        }
+        assert!(measured > 20, "{measured} lengths");
+    }
+
     async fn only_json_is_read_and_it_may_be_called_so_in_several_ways(world: World) {
         let owner = Owner::new(&world, "nakheel").await;
         let endpoints = endpoints(&owner).await;
-        let others = [
-            "text/plain", "text/json", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-            "application/octet-stream", "application/json5", "application/jsonp", "json", "", "application/", "*/*",
-            "text/plain; charset=application/json", "image/png",
-        ];
         let before = stored::rows(&world).await;
         for endpoint in &endpoints {
             let body = endpoint.body.to_string();
-            for kind in others {
+            for kind in bad_cases::media_types() {
                 let what = format!("{} as {kind:?}", endpoint.route.operation);
-                problem(&endpoint.send(&owner, Some(kind), body.clone()).await, 415, "unsupported_media_type", &what);
+                problem(&endpoint.send(&owner, Some(&kind), body.clone()).await, 415, "unsupported_media_type", &what);
                 // The type is looked at before the text.
-                problem(&endpoint.send(&owner, Some(kind), "{").await, 415, "unsupported_media_type", &what);
+                problem(&endpoint.send(&owner, Some(&kind), "{").await, 415, "unsupported_media_type", &what);
             }
             let good = ["application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json", "application/json ;x"];
             for kind in good.map(Some).into_iter().chain([None]) {
@@ -183,12 +244,12 @@ on_both_engines! {
 
     async fn every_query_refuses_what_it_cannot_be(world: World) {
         let owner = Owner::new(&world, "nakheel").await;
-        let cases: Value = serde_json::from_str(include_str!("data/bad_queries.json")).unwrap();
+        let cases = &*bad_cases::QUERIES;
         let long = "a".repeat(600);
         let mut heard = Vec::new();
         for route in skylight::routes::all() {
-            // A page's link opens or does not; nobody reads the fields of a query.
-            if route.parameters.is_empty() || !route.pages.is_empty() {
+            // Pages and hooks open or do not; nobody reads the fields of their queries.
+            if route.parameters.is_empty() || !matches!(route.who, Who::Workspace | Who::Partner) {
                 continue;
             }
             let path = owner.path(&route).await;
@@ -311,84 +372,6 @@ async fn nothing_given(owner: &Owner<'_>, endpoint: &Endpoint) -> Vec<String> {
         heard.push(format!("{what}: {problem}"));
     }
     heard
-}
-
-struct BadBody {
-    status: u16,
-    code: String,
-    name: String,
-    bytes: Vec<u8>,
-}
-
-fn bad_bodies() -> Vec<BadBody> {
-    let lines = include_str!("data/bad_bodies.tsv").lines().filter(|line| !line.starts_with('#'));
-    let read = |line: &str| {
-        let [status, code, name, body] = line.split('\t').collect::<Vec<_>>()[..] else {
-            panic!("four columns: {line}")
-        };
-        BadBody { status: status.parse().unwrap(), code: code.into(), name: name.into(), bytes: unescaped(body) }
-    };
-    lines.map(read).collect()
-}
-
-fn unescaped(text: &str) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::new(), text);
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        bytes.extend(plain.bytes());
-        let taken = match escape.as_bytes()[0] {
-            b'x' => u8::from_str_radix(&escape[1..3], 16).map(|byte| (byte, 3)).unwrap(),
-            b'n' => (b'\n', 1),
-            b't' => (b'\t', 1),
-            b'\\' => (b'\\', 1),
-            other => panic!("unknown escape {other}"),
-        };
-        bytes.push(taken.0);
-        rest = &escape[taken.1..];
-    }
-    bytes.extend(rest.bytes());
-    bytes
-}
-
-static WRONG: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("data/wrong_values.json")).unwrap());
-
-/// Values of other types, and values that a field of this name cannot have.
-fn wrong_values(field: &Field) -> Vec<Value> {
-    let of = |group: &str, name: &str| WRONG[group][name].as_array().cloned().unwrap_or_default();
-    let mut values = of("kinds", &field.kind);
-    assert!(!values.is_empty(), "no wrong values for a {}", field.kind);
-    values.extend(of("fields", field.name()));
-    // Numbers that are words of this field, and arrays of what could be ids, are not wrong.
-    let is_word = |value: &Value| field.schema["enum"].as_array().is_some_and(|words| words.contains(value));
-    let could_be_ids = |value: &Value| field.schema["items"]["type"] == "integer" && *value == json!([5]);
-    values.retain(|value| !is_word(value) && !could_be_ids(value));
-    let longest = field.schema["maxLength"].as_u64().unwrap_or_default();
-    let long = "x".repeat(usize::try_from(longest).unwrap().max(19_999) + 1);
-    match field.kind.as_str() {
-        "string" => values.push(json!(long)),
-        "array" => {
-            values.push(json!([long]));
-            values.push(json!((0..101).map(|n| format!("item-{n}")).collect::<Vec<_>>()));
-        }
-        _ => {}
-    }
-    values
-}
-
-fn put(body: &mut Value, field: &Field, value: Value) {
-    let (parent, name) = parent(body, field);
-    parent[name] = value;
-}
-
-fn remove(body: &mut Value, field: &Field) {
-    let (parent, name) = parent(body, field);
-    parent.as_object_mut().unwrap().remove(name);
-}
-
-fn parent<'a>(body: &'a mut Value, field: &'a Field) -> (&'a mut Value, &'a str) {
-    match field.path.rsplit_once('.') {
-        Some((parent, name)) => (body.pointer_mut(&format!("/{}", parent.replace('.', "/"))).unwrap(), name),
-        None => (body, &field.path),
-    }
 }
 
 /// Only this field is at fault, or something inside it.

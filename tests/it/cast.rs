@@ -5,6 +5,7 @@ use crate::world::{Actor, World};
 use serde_json::{Value, json};
 use skylight::http::{Route, Who};
 use skylight_db::args;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A partner and one of its clients, with what routes speak of.
@@ -16,9 +17,22 @@ pub struct Owner<'a> {
 
 static COUNT: AtomicU32 = AtomicU32::new(1);
 
+tokio::task_local! {
+    static OWN_COUNT: Cell<u32>;
+}
+
 /// A number that nobody else has.
 fn count() -> u32 {
-    COUNT.fetch_add(1, Ordering::Relaxed)
+    let own = OWN_COUNT.try_with(|count| {
+        count.set(count.get() + 1);
+        count.get()
+    });
+    own.unwrap_or_else(|_| COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Makes things with the numbers behind this one, so that two worlds can be given the same; answers the last one too.
+pub async fn counting_from<T>(number: u32, work: impl Future<Output = T>) -> (T, u32) {
+    OWN_COUNT.scope(Cell::new(number), async { (work.await, OWN_COUNT.with(Cell::get)) }).await
 }
 
 fn phone() -> String {

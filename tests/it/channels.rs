@@ -56,6 +56,9 @@ on_both_engines! {
         nakheel.delete(&path).await.expect(204);
         assert_eq!(nakheel.get(&path).await.expect(200)["data"]["is_connected"], false);
         let again = nakheel.post("/api/v1/channels", telegram()).await.expect(201);
+        let listed = nakheel.get("/api/v1/channels").await.expect(200);
+        let connected_ones: Vec<_> = listed["data"].as_array().unwrap().iter().filter(|c| c["is_connected"] == true).collect();
+        assert_eq!(connected_ones, [&nakheel.get(&path).await.expect(200)["data"]]);
         assert_eq!(again["data"]["id"], connected["data"]["id"]);
     }
 

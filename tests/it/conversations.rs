@@ -5,6 +5,7 @@ use crate::stored;
 use crate::world::Actor;
 use serde_json::{Value, json};
 use skylight_db::args;
+use skylight_test_support::postgres;
 use skylight_test_support::wait::eventually;
 use tokio::task::JoinSet;
 
@@ -101,42 +102,60 @@ on_both_engines! {
     }
 
     async fn what_arrives_while_it_is_read_stays_unread(world: World) {
-        const ARRIVING: usize = 60;
+        const ROUNDS: usize = 8;
+        const ARRIVING: usize = 12;
         let nakheel = world.workspace("nakheel").await;
         let channel = nakheel.sandbox().await;
         write_in(&nakheel, channel, "+966500000001", "Sara", "message 0").await;
         let sara = contact(&nakheel, "Sara").await;
-        let mut racing = JoinSet::new();
-        for part in 0..3 {
-            let nakheel = nakheel.clone();
-            racing.spawn(async move {
-                for n in 0..ARRIVING / 3 {
-                    simulate(&nakheel, channel, "+966500000001", "Sara", &format!("message {part} {n}")).await;
-                }
-                0
-            });
+        let mut through = 0;
+        for round in 1..=ROUNDS {
+            let mut racing = JoinSet::new();
+            for part in 0..2 {
+                let nakheel = nakheel.clone();
+                racing.spawn(async move {
+                    for n in 0..ARRIVING / 2 {
+                        simulate(&nakheel, channel, "+966500000001", "Sara", &format!("message {round} {part} {n}")).await;
+                    }
+                    0
+                });
+            }
+            for reader in 0..3 {
+                racing.spawn(read_on(nakheel.clone(), sara.clone(), reader == 0, ARRIVING));
+            }
+            through = racing.join_all().await.into_iter().fold(through, i64::max);
+            let messages = eventually("every message has arrived", async || {
+                let found = nakheel.get(&format!("/api/v1/contacts/{sara}/messages?per_page=100")).await.expect(200)["data"].clone();
+                (found.as_array().unwrap().len() == round * ARRIVING + 1).then_some(found)
+            }).await;
+            let after = messages.as_array().unwrap().iter().filter(|message| message["id"].as_i64().unwrap() > through).count();
+            assert_eq!(unread(&nakheel, &sara).await, after as i64, "round {round}, read through {through}");
         }
-        for reader in 0..3 {
-            let (nakheel, sara) = (nakheel.clone(), sara.clone());
-            racing.spawn(async move {
-                let mut through = 0;
-                for _ in 0..20 {
-                    // Some mark what they have seen, some what there is.
-                    let seen = nakheel.get(&format!("/api/v1/contacts/{sara}/messages?per_page=1")).await.expect(200)["data"][0]["id"].clone();
-                    let body = if reader == 0 { json!({}) } else { json!({"up_to": seen}) };
-                    let state = nakheel.post(&format!("/api/v1/contacts/{sara}/messages/read"), body).await.expect(200)["data"].clone();
-                    through = through.max(state["read_through"].as_i64().unwrap());
-                }
-                through
-            });
-        }
-        let through = racing.join_all().await.into_iter().max().unwrap();
-        let messages = eventually("every message has arrived", async || {
-            let found = nakheel.get(&format!("/api/v1/contacts/{sara}/messages?per_page=100")).await.expect(200)["data"].clone();
-            (found.as_array().unwrap().len() == ARRIVING + 1).then_some(found)
+    }
+
+    async fn a_message_that_commits_while_marking_waits_for_it_stays_unread(world: World) {
+        // The embedded database has one writer: nothing there commits meanwhile.
+        let Some(database) = world.app.config.database_url.clone() else { return };
+        let nakheel = world.workspace("nakheel").await;
+        let channel = nakheel.sandbox().await;
+        write_in(&nakheel, channel, "+966500000001", "Sara", "message 0").await;
+        let sara = contact(&nakheel, "Sara").await;
+        let other = postgres::connect(database.reveal()).await;
+        let arrives = format!(
+            "BEGIN; INSERT INTO message (workspace_id, contact_id, channel_id, direction, channel, kind, content, status, send_state, created_at)
+             VALUES ({0}, {sara}, {channel}, 'inbound', 'whatsapp', 'text', 'message 1', 'received', 'none', 0);
+             UPDATE conversation SET unread_count = unread_count + 1 WHERE workspace_id = {0} AND contact_id = {sara}", nakheel.id
+        );
+        other.batch_execute(&arrives).await.unwrap();
+        let (who, path) = (nakheel.clone(), format!("/api/v1/contacts/{sara}/messages/read"));
+        let marking = tokio::spawn(async move { who.post(&path, json!({})).await });
+        let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        eventually("the request waits for the message", async || {
+            (!other.query(waiting, &[]).await.unwrap().is_empty()).then_some(())
         }).await;
-        let after = messages.as_array().unwrap().iter().filter(|message| message["id"].as_i64().unwrap() > through).count();
-        assert_eq!(unread(&nakheel, &sara).await, after as i64, "read through {through}");
+        other.batch_execute("COMMIT").await.unwrap();
+        assert_eq!(marking.await.unwrap().expect(200)["data"]["unread_count"], 1);
+        assert_eq!(unread(&nakheel, &sara).await, 1);
     }
 
     async fn a_message_that_may_not_be_sent_is_refused_and_nothing_is_stored(world: World) {
@@ -219,6 +238,18 @@ async fn write_in(who: &Actor, channel: i64, from: &str, name: &str, content: &s
         (newest["contact_name"] == name && newest["last_message"] == content).then_some(())
     })
     .await;
+}
+
+/// Marks what was seen as read, or whatever there is; answers how far it came.
+async fn read_on(who: Actor, contact: Value, all: bool, times: usize) -> i64 {
+    let mut through = 0;
+    for _ in 0..times {
+        let newest = who.get(&format!("/api/v1/contacts/{contact}/messages?per_page=1")).await.expect(200);
+        let body = if all { json!({}) } else { json!({"up_to": newest["data"][0]["id"]}) };
+        let state = who.post(&format!("/api/v1/contacts/{contact}/messages/read"), body).await.expect(200);
+        through = through.max(state["data"]["read_through"].as_i64().unwrap());
+    }
+    through
 }
 
 async fn contact(who: &Actor, name: &str) -> Value {

@@ -1,6 +1,6 @@
 //! What the OpenAPI document says, for stories that hold the server to it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use skylight::http::Route;
 use skylight_test_support::http::HttpResponse;
 use std::sync::LazyLock;
@@ -18,6 +18,10 @@ pub struct Field {
     /// `string`, `integer`, `boolean`, `array` or `object`.
     pub kind: String,
     pub required: bool,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// The most characters that a text may have.
+    pub longest: Option<usize>,
     /// What its schema says beyond that.
     pub schema: Value,
 }
@@ -35,7 +39,7 @@ pub fn operation(route: &Route) -> &'static Value {
 /// Whether the document says that this route may answer so, and what the answer then looks like.
 #[track_caller]
 pub fn assert_documented(route: &Route, answer: &HttpResponse) {
-    let described = &operation(route)["responses"][answer.status.to_string()];
+    let described = response(route, answer.status);
     assert!(described.is_object(), "{} does not document {}: {answer:?}", route.operation, answer.status);
     match described["content"]["application/json"].get("schema") {
         Some(schema) => {
@@ -45,6 +49,12 @@ pub fn assert_documented(route: &Route, answer: &HttpResponse) {
         }
         None => assert_ne!(answer.header("content-type"), Some("application/json"), "{}: {answer:?}", route.operation),
     }
+}
+
+/// The answer with this status, as the document describes it; refusals are shared by the routes.
+pub fn response(route: &Route, status: u16) -> &'static Value {
+    let described = &operation(route)["responses"][status.to_string()];
+    described["$ref"].as_str().map_or(described, referred)
 }
 
 /// Where a value is not what its schema says, down to keys that nobody documented.
@@ -90,7 +100,7 @@ pub fn compare(schema: &Value, value: &Value, place: &str, faults: &mut Vec<Stri
     if !kinds.is_empty() && !kinds.iter().any(is) {
         faults.push(format!("{place} is no {kinds:?}: {value}"));
     }
-    let open = known.is_empty();
+    let open = known.is_empty() || schema.get("additionalProperties").is_some();
     for (name, value) in value.as_object().into_iter().flatten() {
         let place = format!("{place}.{name}");
         match known.get(name) {
@@ -117,6 +127,14 @@ pub fn fields(route: &Route, example: &Value) -> Vec<Field> {
     fields
 }
 
+/// Whether the object that the field belongs to is in the body.
+pub fn can_hold(body: &Value, field: &Field) -> bool {
+    match field.path.rsplit_once('.') {
+        Some((parent, _)) => body.pointer(&format!("/{}", parent.replace('.', "/"))).is_some_and(Value::is_object),
+        None => true,
+    }
+}
+
 fn collect(schema: &Value, example: &Value, prefix: &str, parent_required: bool, fields: &mut Vec<Field>) {
     let schema = resolved(schema);
     let open = serde_json::Map::new();
@@ -129,14 +147,26 @@ fn collect(schema: &Value, example: &Value, prefix: &str, parent_required: bool,
     for (name, described) in named {
         let described = if properties.is_some() { resolved(described) } else { &Value::Null };
         let kind = kind(described).unwrap_or_else(|| kind_of(&example[name]));
+        let nullable = properties.is_some_and(|properties| may_be_null(&properties[name]));
+        let longest = described["maxLength"].as_u64().and_then(|most| usize::try_from(most).ok());
         let required = parent_required && required.map_or(properties.is_none(), |all| all.iter().any(|n| n == name));
         let path = format!("{prefix}{name}");
         let schema = described.clone();
-        fields.push(Field { path: path.clone(), kind: kind.to_owned(), required, schema });
+        fields.push(Field { path: path.clone(), kind: kind.to_owned(), required, nullable, longest, schema });
         if kind == "object" {
             collect(described, &example[name], &format!("{path}."), required || properties.is_none(), fields);
         }
     }
+}
+
+fn may_be_null(schema: &Value) -> bool {
+    if ["type", "oneOf", "$ref"].iter().all(|key| schema.get(key).is_none()) {
+        return true; // It is left open.
+    }
+    let says_null = |schema: &Value| schema["type"] == "null" || schema["type"] == json!(["null"]);
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    let kinds = schema["type"].as_array().into_iter().flatten();
+    choices.chain([schema]).any(says_null) || kinds.into_iter().any(|kind| kind == "null")
 }
 
 /// Behind references, and without the null that says that a field may be left out.

@@ -197,7 +197,9 @@ on_both_engines! {
             // Somebody holds the lane of the plan change, which the request takes after the workspace …
             other.batch_execute(&lane).await.unwrap();
             let (who, path, name) = (partner.clone(), path.clone(), format!("Palms {changes}"));
-            let change = json!({"company_name": name, "plan": "starter"});
+            // Another plan than the one that waits: only then is the lane taken.
+            let plan = if changes % 2 == 0 { "starter" } else { "business" };
+            let change = json!({"company_name": name, "plan": plan});
             let key = format!("change-{changes}");
             let request = tokio::spawn(async move { keyed(&who, "PATCH", &path, &change, &key).await });
             eventually("the request waits for the lane", async || {

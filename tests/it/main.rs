@@ -4,16 +4,20 @@
 mod world;
 
 mod account;
+mod bad_cases;
+mod bad_frames;
 mod bad_input;
 mod browser;
 mod cast;
 mod channels;
 mod contacts;
 mod conversations;
+mod coverage;
 mod dashboard;
 mod docs;
 mod documented;
 mod events;
+mod examples;
 mod framing;
 mod groups;
 mod idempotency;
@@ -31,6 +35,7 @@ mod partners;
 mod person;
 mod process;
 mod routes;
+mod sequence;
 mod sessions;
 mod statements;
 mod stored;

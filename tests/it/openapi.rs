@@ -5,6 +5,7 @@ use crate::documented::{self, DOCUMENT, operation};
 use crate::on_both_engines;
 use serde_json::Value;
 use skylight::events::WORKSPACE_EVENTS;
+use skylight::http::route::Shape;
 use skylight::http::{Who, openapi};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -98,8 +99,16 @@ fn every_operation_documents_every_status_it_may_answer() {
     for route in skylight::routes::all() {
         let responses = operation(&route)["responses"].as_object().unwrap();
         for status in openapi::statuses(&route) {
-            let problem = &responses[&status.to_string()]["content"]["application/json"]["schema"]["$ref"];
-            assert_eq!(problem, "#/components/schemas/Problem", "{} {status}", route.operation);
+            let problem = &documented::response(&route, status)["content"]["application/json"];
+            assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{} {status}", route.operation);
+            let examples = problem["examples"].as_object().unwrap();
+            assert!(!examples.is_empty(), "{} {status} has no example", route.operation);
+            for (code, example) in examples {
+                let mut faults = Vec::new();
+                documented::compare(&problem["schema"], &example["value"], code, &mut faults);
+                assert!(faults.is_empty(), "{} {status}: {faults:?}", route.operation);
+                assert_eq!(example["value"]["code"], *code, "{} {status}", route.operation);
+            }
         }
         for status in &route.pages {
             let page = &responses[&status.to_string()]["content"];
@@ -112,6 +121,38 @@ fn every_operation_documents_every_status_it_may_answer() {
             route.operation
         );
         assert!(responses.contains_key(&route.status.to_string()), "{}", route.operation);
+    }
+}
+
+#[test]
+fn every_operation_shows_what_it_answers() {
+    for route in skylight::routes::all() {
+        let name = route.operation;
+        let described = documented::response(&route, route.status);
+        if route.shape == Shape::Nothing {
+            assert!(described.get("content").is_none(), "{name} answers nothing");
+            continue;
+        }
+        let content = described["content"].as_object().unwrap_or_else(|| panic!("{name} does not say what it answers"));
+        let (kind, body) = content.iter().next().unwrap();
+        assert_eq!((content.len(), kind == "application/json"), (1, route.text.is_none()), "{name}: {kind}");
+        assert!(body["schema"].is_object(), "{name} answers without a schema");
+        assert!(
+            body.get("example").is_some(),
+            "{name} shows no answer: some field of its data says no `#[schema(example = …)]`, see src/http/openapi/examples.rs"
+        );
+        let mut faults = Vec::new();
+        documented::compare(&body["schema"], &body["example"], "example", &mut faults);
+        assert!(faults.is_empty(), "{name}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_body_is_required_where_a_field_is() {
+    for route in skylight::routes::all() {
+        let Some(example) = &route.request_example else { continue };
+        let needed = documented::fields(&route, example).iter().any(|field| field.required);
+        assert_eq!(operation(&route)["requestBody"]["required"], needed, "{}", route.operation);
     }
 }
 

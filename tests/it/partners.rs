@@ -67,6 +67,27 @@ on_both_engines! {
         assert_eq!(seats["used"], 0);
     }
 
+    async fn keys_of_a_client_are_listed_without_their_secrets_and_revoked(world: World) {
+        let rawabi = world.partner("rawabi").await;
+        let (client, nakheel) = rawabi.client("Nakheel", "business").await;
+        let keys = format!("{CLIENTS}/{}/api-keys", client["id"]);
+        let issued = rawabi.post(&keys, json!({"name": "CRM", "allowed_domains": ["app.nakheel.example"]})).await.expect(201);
+        let (id, key) = (&issued["data"]["id"], issued["data"]["key"].as_str().unwrap());
+        let listed = rawabi.get(&keys).await.expect(200);
+        let listed = listed["data"].as_array().unwrap();
+        assert_eq!(listed.len(), 2);
+        let crm = listed.iter().find(|shown| shown["id"] == *id).unwrap();
+        assert_eq!((&crm["name"], &crm["allowed_domains"]), (&json!("CRM"), &json!(["app.nakheel.example"])));
+        assert!(crm["hint"].as_str().unwrap().ends_with(&key[key.len() - 4..]));
+        assert!(!json!(listed).to_string().contains(&key[..20]), "no secret is shown twice");
+        let crm = nakheel.with_key("X-Api-Key", key);
+        crm.get("/api/v1/contacts").await.expect(200);
+        rawabi.delete(&format!("{keys}/{id}")).await.expect(204);
+        crm.get("/api/v1/contacts").await.expect(401);
+        nakheel.get("/api/v1/contacts").await.expect(200);
+        rawabi.delete(&format!("{keys}/{id}")).await.expect(404);
+    }
+
     async fn a_creation_is_told_all_its_faults_at_once(world: World) {
         let rawabi = world.partner("rawabi").await;
         rawabi.post(CLIENTS, EXAMPLES["create_request"].clone()).await.expect(201);

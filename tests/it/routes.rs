@@ -1,6 +1,7 @@
 //! The route table against everybody and everything: generated from `skylight::routes::all()`, so that a new route is tried
 //! as soon as it has a row.
 
+use crate::bad_cases::unknown_ids;
 use crate::cast::{Owner, unlimited};
 use crate::documented::assert_documented;
 use crate::on_both_engines;
@@ -407,35 +408,4 @@ fn nth(path: &str, place: usize) -> &str {
 fn with_nth(path: &str, place: usize, id: &str) -> String {
     let segments = path.split('/').enumerate().map(|(at, segment)| if at == place { id } else { segment });
     segments.collect::<Vec<_>>().join("/")
-}
-
-/// Texts that name nothing of one's own, though some look like it.
-fn unknown_ids(own: &str, foreign: &str) -> Vec<String> {
-    let encoded: String = own.bytes().map(|digit| format!("%{digit:02X}")).collect();
-    let first = format!("%{:02X}{}", own.as_bytes()[0], &own[1..]);
-    let near = [format!("0{own}"), format!("+{own}"), format!("-{own}"), format!("{own}.0"), format!("{own}%20")];
-    let fixed = [
-        "999999999",
-        "0",
-        "-1",
-        "abc",
-        "1.5",
-        "01",
-        "99999999999999999999",
-        "9223372036854775807",
-        "9223372036854775808",
-        "999999999999999999",
-        "1e1",
-        "0x1",
-        "null",
-        "%D9%A1",
-        "%00",
-        "%ff",
-        "%20",
-        "*",
-        "1,2",
-        "..%2F1",
-    ];
-    let fixed = fixed.iter().map(|id| (*id).to_owned());
-    [foreign.to_owned(), encoded, first].into_iter().chain(near).chain(fixed).collect()
 }

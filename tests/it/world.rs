@@ -45,20 +45,32 @@ pub enum Engine {
     Postgres,
 }
 
-/// The machine's clock, moved forward by the test.
+/// The machine's clock, moved forward by the test; or a clock that only the test moves.
 #[derive(Clone, Debug, Default)]
-pub struct TestClock(Arc<AtomicI64>);
+pub struct TestClock {
+    ahead: Arc<AtomicI64>,
+    /// Where it stands still; 0 while it goes by itself.
+    held: Arc<AtomicI64>,
+}
 
 impl TestClock {
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+        self.ahead.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// From now on it moves with [`TestClock::advance`] alone.
+    pub fn hold_at(&self, instant: Instant) {
+        self.held.store(instant.micros(), Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Instant {
-        let offset = u64::try_from(self.0.load(Ordering::SeqCst)).unwrap();
-        SystemClock.now().after(Duration::from_micros(offset))
+        let ahead = Duration::from_micros(u64::try_from(self.ahead.load(Ordering::SeqCst)).unwrap());
+        match self.held.load(Ordering::SeqCst) {
+            0 => SystemClock.now().after(ahead),
+            held => Instant::from_micros(held).after(ahead),
+        }
     }
 }
 

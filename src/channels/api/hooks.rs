@@ -19,12 +19,18 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::new(Method::GET, "/hooks/whatsapp/{token}", Who::Provider, "verify_whatsapp_hook", challenge)
             .doc(TAG, "Verification challenge", "Answers the challenge if the verify token is right.")
+            .query("hub.mode", "string", "`subscribe`.")
+            .query("hub.verify_token", "string", "What was entered at Meta.")
+            .query("hub.challenge", "string", "What to answer.")
+            .answers_text("text/plain", "1158201444")
             .may_fail(&[403]),
         Route::new(Method::POST, "/hooks/whatsapp/{token}", Who::Provider, "whatsapp_hook", whatsapp)
             .doc(TAG, "WhatsApp Cloud API events", "Proved by `X-Hub-Signature-256` over the raw body.")
+            .accepts()
             .body_limit(BODY_LIMIT),
         Route::new(Method::POST, "/hooks/telegram/{token}", Who::Provider, "telegram_hook", telegram)
             .doc(TAG, "Telegram updates", "Proved by `X-Telegram-Bot-Api-Secret-Token`.")
+            .accepts()
             .body_limit(BODY_LIMIT),
     ]
 }

@@ -3,6 +3,7 @@
 pub mod hooks;
 
 use super::{Channel, ChannelStatus, NewChannel, Simulated, accept, by_id, connect, disconnect, get, list};
+use crate::contacts::ChannelType;
 use crate::http::route::Shape;
 use crate::http::{Answer, Id, Reply, Route, Unread, Valid, Who, WorkspaceCaller};
 use crate::kernel::{Error, Timezone};
@@ -48,8 +49,7 @@ telegram: `bot_token` (the webhook is registered for you). whatsapp: `phone_numb
 /// The body of a connection, for the document.
 #[derive(Debug, ToSchema)]
 pub struct NewChannelBody {
-    /// `whatsapp`, `telegram` or `instagram`.
-    #[schema(rename = "type")]
+    #[schema(rename = "type", value_type = ChannelType)]
     pub kind: String,
     /// `cloud`, `bot` or `sandbox`; the default goes by the type.
     pub provider: Option<String>,
@@ -63,9 +63,9 @@ pub struct ConnectedChannel {
     #[serde(flatten)]
     pub channel: Channel,
     /// Where the provider posts. To be entered at Meta; at Telegram it is registered already.
+    #[schema(example = "https://chat.example.com/hooks/telegram/8Zk1…")]
     pub webhook_url: Option<String>,
-    /// To be entered at Meta beside the address. Shown once.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// To be entered at Meta beside the address. Shown once; none elsewhere.
     pub verify_token: Option<String>,
 }
 

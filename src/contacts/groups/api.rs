@@ -1,5 +1,5 @@
 //! `/api/v1/contacts/lists`, `/api/v1/contacts/segments`, and the memberships of a contact. The routes of both kinds are
-//! written once; [`Words`] holds what differs.
+//! written once; `Words` holds what differs.
 
 use super::{Group, GroupChange, GroupKind, ManyContacts, Member, Moved, Name, NewGroup};
 use crate::contacts;

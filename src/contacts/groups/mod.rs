@@ -159,8 +159,9 @@ impl Input for NewGroup {
 #[derive(Debug, ToSchema)]
 pub struct GroupChange {
     /// Unique among the workspace's lists, or among its segments.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, nullable = false)]
     pub name: Option<String>,
+    #[schema(nullable = false)]
     pub status: Option<GroupStatus>,
 }
 

@@ -37,11 +37,12 @@ pub struct Account {
 /// What a workspace changes of itself.
 #[derive(Debug, ToSchema)]
 pub struct AccountChange {
-    #[schema(max_length = 255, example = "Nakheel Trading International")]
+    #[schema(max_length = 255, example = "Nakheel Trading International", nullable = false)]
     pub company_name: Option<String>,
     /// `null` removes it.
     #[schema(value_type = Option<String>, max_length = 255)]
     pub address: Option<Option<String>>,
+    #[schema(nullable = false)]
     pub timezone: Option<Timezone>,
     /// From the list of countries; `null` removes it.
     #[schema(value_type = Option<i64>, example = 194)]

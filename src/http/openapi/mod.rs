@@ -1,10 +1,14 @@
 //! The OpenAPI 3.1 document, made from the route table so that a route cannot exist undocumented.
 
+mod examples;
+mod problems;
+
+pub use problems::statuses;
+
 use super::route::{JSON, NamedSchema, Parameter, Route, Shape, Who};
-use crate::kernel::Error;
 use crate::kernel::page::{FeedMeta, Meta};
 use http::Method;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -26,9 +30,11 @@ const PARTNER_KEY: &str = "partnerKey";
 /// Writes the whole document.
 pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
     let mut paths = PathsBuilder::new();
+    let components = components(routes);
+    let schemas = schemas_of(&components);
     for route in routes {
         let mut item = PathItem::default();
-        item.merge_operations(PathItem::new(method(&route.method), operation(route)));
+        item.merge_operations(PathItem::new(method(&route.method), operation(route, &schemas)));
         paths = paths.path(route.path, item);
     }
     let info =
@@ -40,7 +46,7 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
         .paths(paths)
         .webhooks(Some(webhook_paths(webhooks)))
         .tags(Some(TAGS.map(Tag::new)))
-        .components(Some(components(routes)))
+        .components(Some(components))
         .build()
 }
 
@@ -80,7 +86,7 @@ fn method(method: &Method) -> HttpMethod {
     }
 }
 
-fn operation(route: &Route) -> utoipa::openapi::path::Operation {
+fn operation(route: &Route, schemas: &Map<String, Value>) -> utoipa::openapi::path::Operation {
     let mut operation = OperationBuilder::new()
         .operation_id(Some(route.operation))
         .tag(route.tag)
@@ -96,21 +102,20 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
         operation = operation.parameter(idempotency_key());
     }
     if let Some(request) = &route.request {
-        let schema = Ref::from_schema_name((request.name)());
-        let content = ContentBuilder::new().schema(Some(schema)).example(route.request_example.clone());
-        let body = RequestBodyBuilder::new().content(route.takes, content.build()).required(Some(Required::True));
+        let name = (request.name)();
+        // What needs no field needs no body: none at all reads as an empty object.
+        let needs_one = schemas[&*name]["required"].as_array().is_some_and(|fields| !fields.is_empty());
+        let required = if needs_one { Required::True } else { Required::False };
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(name)));
+        let content = content.example(route.request_example.clone());
+        let body = RequestBodyBuilder::new().content(route.takes, content.build()).required(Some(required));
         operation = operation.request_body(Some(body.build()));
     }
-    operation = operation.response(route.status.to_string(), success(route));
-    for (status, response) in failures(route) {
-        operation = operation.response(status.to_string(), response);
-    }
     for status in &route.pages {
-        let page = ResponseBuilder::new().description("A page that says so.");
-        let content =
-            ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(SchemaType::new(Type::String))));
-        operation = operation.response(status.to_string(), page.content(HTML, content.build()).build());
+        let response = ResponseBuilder::new().description("A page that says so.");
+        operation = operation.response(status.to_string(), page(response, HTML, "<!doctype html>…"));
     }
+    operation = problems::refer(route, operation.response(route.status.to_string(), success(route, schemas)));
     operation.securities(Some(securities(route.who))).build()
 }
 
@@ -119,8 +124,8 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 }
 
 fn path_parameter(name: &str) -> utoipa::openapi::path::Parameter {
-    let kind = if name.ends_with("id") { Type::Integer } else { Type::String };
-    let schema = ObjectBuilder::new().schema_type(SchemaType::new(kind));
+    let is_id = name.ends_with("id");
+    let schema = if is_id { kind_of(Type::Integer).minimum(Some(1)) } else { kind_of(Type::String) };
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Path)
@@ -135,10 +140,12 @@ fn query_parameter(parameter: &Parameter) -> utoipa::openapi::path::Parameter {
         "boolean" => Type::Boolean,
         _ => Type::String,
     };
-    let mut schema = ObjectBuilder::new().schema_type(SchemaType::new(kind));
-    if parameter.kind.contains('|') {
-        schema = schema.enum_values(Some(parameter.kind.split('|').map(str::trim)));
-    }
+    let schema = match kind_of(kind) {
+        // Pages and ids alike are counted from one.
+        schema if parameter.kind == "integer" => schema.minimum(Some(1)),
+        schema if parameter.kind.contains('|') => schema.enum_values(Some(parameter.kind.split('|').map(str::trim))),
+        schema => schema,
+    };
     ParameterBuilder::new()
         .name(parameter.name)
         .parameter_in(ParameterIn::Query)
@@ -149,7 +156,7 @@ fn query_parameter(parameter: &Parameter) -> utoipa::openapi::path::Parameter {
 }
 
 fn idempotency_key() -> utoipa::openapi::path::Parameter {
-    let schema = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).max_length(Some(255));
+    let schema = kind_of(Type::String).min_length(Some(1)).max_length(Some(255)).pattern(Some("^[ -~]+$"));
     ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
@@ -159,17 +166,22 @@ fn idempotency_key() -> utoipa::openapi::path::Parameter {
         .build()
 }
 
-fn success(route: &Route) -> Response {
-    let description = route.message.unwrap_or(if route.status == 204 { "Done; no body." } else { "Success" });
-    let mut response = ResponseBuilder::new().description(description);
-    if !route.pages.is_empty() {
-        let content =
-            ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(SchemaType::new(Type::String))));
-        response = response.content(HTML, content.build());
-    } else if let Some(schema) = success_schema(route) {
-        response = response.content(JSON, ContentBuilder::new().schema(Some(schema)).build());
+fn success(route: &Route, schemas: &Map<String, Value>) -> Response {
+    let description = route.message.unwrap_or(if route.shape == Shape::Nothing { "Done; no body." } else { "Success" });
+    let response = ResponseBuilder::new().description(description);
+    if let Some((kind, example)) = route.text {
+        return page(response, kind, example);
     }
-    response.build()
+    let Some(schema) = success_schema(route) else { return response.build() };
+    let example = serde_json::to_value(&schema).ok().and_then(|schema| examples::of(&schema, schemas).ok());
+    let example = example.map(|example| examples::showing(example, &route.shown));
+    response.content(JSON, ContentBuilder::new().schema(Some(schema)).example(example).build()).build()
+}
+
+/// A text that is no JSON.
+fn page(response: ResponseBuilder, kind: &str, example: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(kind_of(Type::String))).example(Some(example.into()));
+    response.content(kind, content.build()).build()
 }
 
 fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
@@ -196,51 +208,16 @@ fn success_schema(route: &Route) -> Option<RefOr<Schema>> {
     Some(envelope.into())
 }
 
+fn kind_of(kind: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::new(kind))
+}
+
 fn truth() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::new(Type::Boolean)).examples([json!(true)])
+    kind_of(Type::Boolean).enum_values(Some([true]))
 }
 
 fn text(example: &str) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).examples([json!(example)])
-}
-
-/// What a route can refuse with, as it follows from its row of the table.
-pub fn statuses(route: &Route) -> Vec<u16> {
-    let mut statuses = match route.who {
-        Who::Workspace | Who::Partner => vec![401, 403, 429, 431, 500, 503],
-        Who::Provider => vec![401, 404, 413, 431, 500, 503],
-        Who::Public | Who::Session | Who::PartnerSession => vec![431, 500, 503],
-    };
-    if route.guessable {
-        statuses.push(429);
-    }
-    if matches!(route.who, Who::Workspace | Who::Partner) {
-        if route.has_id() {
-            statuses.push(404);
-        }
-        if !route.parameters.is_empty() {
-            statuses.push(422);
-        }
-        if route.writes() {
-            statuses.extend([400, 409, 413, 422]);
-        }
-        if route.request.is_some() {
-            statuses.push(415);
-        }
-    }
-    statuses.extend(&route.problems);
-    statuses.sort_unstable();
-    statuses.dedup();
-    statuses
-}
-
-fn failures(route: &Route) -> impl Iterator<Item = (u16, Response)> {
-    statuses(route).into_iter().map(|status| {
-        let words = Error::CODES.iter().filter(|(_, of, _)| *of == status).map(|(code, _, _)| format!("`{code}`"));
-        let description = words.collect::<Vec<_>>().join(", ");
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        (status, ResponseBuilder::new().description(description).content(JSON, content).build())
-    })
+    kind_of(Type::String).examples([json!(example)])
 }
 
 fn securities(who: Who) -> Vec<SecurityRequirement> {
@@ -257,7 +234,13 @@ fn securities(who: Who) -> Vec<SecurityRequirement> {
 fn webhook_paths(events: &[(&str, &str)]) -> utoipa::openapi::Paths {
     let mut paths = PathsBuilder::new();
     for (event, description) in events {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("WebhookPayload"))).build();
+        let example = json!({
+            "event": event, "delivery_id": "0c9d7f0e-1111-4222-8333-abcdefabcdef",
+            "timestamp": "2026-03-04T12:00:00.000000Z", "data": {},
+        });
+        let content =
+            ContentBuilder::new().schema(Some(Ref::from_schema_name("WebhookPayload"))).example(Some(example));
+        let content = content.build();
         let operation = OperationBuilder::new()
             .operation_id(Some(format!("on_{}", event.replace('.', "_"))))
             .tag("Webhook events")
@@ -274,17 +257,19 @@ fn webhook_paths(events: &[(&str, &str)]) -> utoipa::openapi::Paths {
 
 fn components(routes: &[Route]) -> Components {
     let mut components = Components::new();
-    let mut schemas: Vec<NamedSchema> = Vec::new();
-    let described = routes.iter().flat_map(|route| [route.request, route.response]).flatten();
-    described.for_each(|described| (described.add_schemas)(&mut schemas));
-    <Meta as ToSchema>::schemas(&mut schemas);
-    schemas.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
-    schemas.push((FeedMeta::name().into_owned(), <FeedMeta as utoipa::PartialSchema>::schema()));
-    schemas.push(("Problem".into(), problem_schema()));
-    schemas.push(("WebhookPayload".into(), payload_schema()));
-    for (name, schema) in schemas {
+    let (mut taken, mut answered): (Vec<NamedSchema>, Vec<NamedSchema>) = Default::default();
+    routes.iter().filter_map(|route| route.request).for_each(|of| (of.add_schemas)(&mut taken));
+    routes.iter().filter_map(|route| route.response).for_each(|of| (of.add_schemas)(&mut answered));
+    <Meta as ToSchema>::schemas(&mut answered);
+    answered.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
+    answered.push((FeedMeta::name().into_owned(), <FeedMeta as utoipa::PartialSchema>::schema()));
+    answered.iter_mut().for_each(|(_, schema)| require_all(schema));
+    let ours = [("Problem".into(), problems::schema()), ("WebhookPayload".into(), payload_schema())];
+    // What is both taken and answered is described as it is taken.
+    for (name, schema) in answered.into_iter().chain(taken).chain(ours) {
         components.schemas.insert(name, schema);
     }
+    components.responses = problems::shared(routes);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A workspace key.")).build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
     for (name, header) in [(API_KEY, "X-Api-Key"), (PARTNER_KEY, "X-Partner-Key")] {
@@ -293,20 +278,26 @@ fn components(routes: &[Route]) -> Components {
     components
 }
 
-fn problem_schema() -> RefOr<Schema> {
-    let messages = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(SchemaType::new(Type::String)));
-    ObjectBuilder::new()
-        .property("success", ObjectBuilder::new().schema_type(SchemaType::new(Type::Boolean)).examples([json!(false)]))
-        .property("message", text("The given data was invalid."))
-        .property("code", text("invalid"))
-        .property("request_id", text("3f0c1d2e4b5a69788796a5b4c3d2e1f0"))
-        .property("errors", ObjectBuilder::new().additional_properties(Some(Schema::from(messages.build()))))
-        .property("retry_after", ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer)))
-        .required("success")
-        .required("message")
-        .required("code")
-        .required("request_id")
-        .into()
+/// No answer leaves out a key: what is not there is null.
+fn require_all(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            object.required = object.properties.keys().cloned().collect();
+            object.properties.values_mut().for_each(require_all);
+        }
+        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(require_all),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(require_all),
+        _ => {}
+    }
+}
+
+/// The schemas as they are printed.
+fn schemas_of(components: &Components) -> Map<String, Value> {
+    let printed = components.schemas.iter().map(|(name, schema)| {
+        // A schema that cannot be printed has no example, which a test tells.
+        (name.clone(), serde_json::to_value(schema).unwrap_or_default())
+    });
+    printed.collect()
 }
 
 fn payload_schema() -> RefOr<Schema> {
