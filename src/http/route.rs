@@ -19,6 +19,10 @@ pub enum Who {
     Partner,
     /// Likewise, or a token that a partner's user got, in the second partner API.
     Hub,
+    /// Somebody who is signed in to a workspace.
+    Session,
+    /// Somebody who is signed in as a partner.
+    PartnerSession,
     /// A messaging provider, proved by its signature or secret.
     Provider,
     /// Anybody.
@@ -47,6 +51,16 @@ impl Dialect {
         let hub = path.strip_prefix("/api/v2").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if hub { Self::Hub } else { Self::Product }
     }
+}
+
+/// Of those who are signed in to a workspace, who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    Anybody,
+    /// Admins, and the partner on a visit.
+    Admins,
+    /// Admins themselves: a visit changes neither keys nor people (rule L3).
+    AdminsInPerson,
 }
 
 /// What comes back on success.
@@ -132,12 +146,17 @@ pub struct Route {
     pub pages: Vec<u16>,
     /// Somebody may guess at what it opens: misses count against the caller's address.
     pub guessable: bool,
+    pub permission: Permission,
+    /// It is for people: whatever it refuses, it refuses with a page.
+    pub is_page: bool,
     handler: MethodRouter<Http>,
 }
 
 pub(super) const JSON: &str = "application/json";
 pub const FORM: &str = "application/x-www-form-urlencoded";
 const MIB: usize = 1024 * 1024;
+/// Of what a page's form sends.
+pub const FORM_LIMIT: usize = 16 * 1024;
 
 impl Route {
     /// `operation` is the handler's name, and the operation's id in the document.
@@ -146,13 +165,14 @@ impl Route {
         H: Handler<T, Http>,
         T: 'static,
     {
+        let is_page = matches!(who, Who::Session | Who::PartnerSession);
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
         Self {
             method,
             path,
             who,
             feature: None,
-            body_limit: MIB,
+            body_limit: if is_page { FORM_LIMIT } else { MIB },
             operation,
             tag: "",
             summary: "",
@@ -171,6 +191,8 @@ impl Route {
             problems: Vec::new(),
             pages: Vec::new(),
             guessable: who == Who::Provider,
+            permission: Permission::Anybody,
+            is_page,
             handler: on(filter, handler),
         }
     }
@@ -282,6 +304,17 @@ impl Route {
     /// How its errors are written.
     pub fn dialect(&self) -> Dialect {
         Dialect::of_path(self.path)
+    }
+
+    pub fn only(mut self, permission: Permission) -> Self {
+        self.permission = permission;
+        self
+    }
+
+    /// A page of its own, or what its form does.
+    pub fn page(mut self) -> Self {
+        self.is_page = true;
+        self.body_limit(FORM_LIMIT)
     }
 
     /// Whether the path names something by id.

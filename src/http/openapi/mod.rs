@@ -243,7 +243,8 @@ fn securities(who: Who) -> Vec<SecurityRequirement> {
         Who::Workspace => vec![SecurityRequirement::new(BEARER, none), SecurityRequirement::new(API_KEY, none)],
         Who::Partner => vec![SecurityRequirement::new(PARTNER_KEY, none)],
         Who::Hub => vec![SecurityRequirement::new(HUB_KEY, none), SecurityRequirement::new(HUB_BEARER, none)],
-        Who::Provider | Who::Public => vec![],
+        // Pages are no part of the API: they are not in the document.
+        Who::Provider | Who::Public | Who::Session | Who::PartnerSession => vec![],
     }
 }
 
