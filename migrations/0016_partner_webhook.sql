@@ -46,3 +46,16 @@ UPDATE channel SET public_id = hex(randomblob(8)) || 'CH' WHERE provider IS NOT 
 UPDATE channel SET public_id = upper(replace(CAST(gen_random_uuid() AS TEXT), '-', '')) || 'CH' WHERE provider IS NOT NULL;
 {{end}}
 CREATE UNIQUE INDEX channel_public_id ON channel (public_id);
+
+-- Bearer tokens of the second partner API: everybody has one at a time.
+CREATE TABLE partner_token (
+    id         {{id}},
+    partner_id BIGINT   NOT NULL,
+    user_id    BIGINT   NOT NULL,
+    hash       {{blob}} NOT NULL,                   -- SHA-256 of the whole token
+    created_at BIGINT   NOT NULL,
+    expires_at BIGINT   NOT NULL,
+    FOREIGN KEY (partner_id, user_id) REFERENCES partner_user (partner_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX partner_token_hash ON partner_token (hash);
+CREATE UNIQUE INDEX partner_token_user ON partner_token (partner_id, user_id);

@@ -26,6 +26,7 @@ pub enum Bucket {
     Session(i64),
     /// A browser that is signed in as a partner.
     PartnerSession(i64),
+    PartnerToken(i64),
     /// Requests without a valid key.
     Address(IpAddr),
 }
@@ -174,6 +175,7 @@ fn name(bucket: Bucket) -> String {
         Bucket::PartnerKey(id) => format!("p:{id}"),
         Bucket::Session(id) => format!("s:{id}"),
         Bucket::PartnerSession(id) => format!("ps:{id}"),
+        Bucket::PartnerToken(id) => format!("pt:{id}"),
         Bucket::Address(address) => format!("a:{address}"),
     }
 }

@@ -13,6 +13,7 @@ mod password;
 mod scope;
 pub mod sessions;
 mod store;
+pub mod tokens;
 mod uses;
 
 pub use domains::{DomainRule, Domains};
@@ -46,13 +47,17 @@ pub enum Feature {
 pub enum Holder {
     Workspace(Arc<WorkspaceKey>),
     Partner(Arc<PartnerKey>),
+    /// One of a partner's people, who got a token.
+    Token(Arc<PartnerKey>),
 }
 
 impl Holder {
-    fn key_id(&self) -> KeyId {
+    /// Of which it is noted when they were used.
+    fn key_id(&self) -> Option<KeyId> {
         match self {
-            Self::Workspace(key) => KeyId::Workspace(key.key_id),
-            Self::Partner(key) => KeyId::Partner(key.key_id),
+            Self::Workspace(key) => Some(KeyId::Workspace(key.key_id)),
+            Self::Partner(key) => Some(KeyId::Partner(key.key_id)),
+            Self::Token(_) => None,
         }
     }
 }
@@ -70,7 +75,7 @@ pub struct WorkspaceKey {
     booking: bool,
 }
 
-/// A partner's key, and what is true of its partner.
+/// A partner's key or token, and what is true of its partner.
 #[derive(Debug)]
 pub struct PartnerKey {
     pub key_id: i64,
@@ -116,12 +121,18 @@ impl Authenticator {
             TokenKind::Partner => {
                 store::partner_key(&self.app.db, &hash).await?.map(|row| Holder::Partner(Arc::new(row.into())))
             }
+            TokenKind::PartnerToken => {
+                let found = store::partner_token(&self.app.db, &hash, self.app.now()).await?;
+                found.map(|row| Holder::Token(Arc::new(row.into())))
+            }
             // Links and sessions open pages, not the API.
             _ => None,
         };
         if let Some(holder) = &found {
             // The cache forgets a key within a second, so its use need not be noted anywhere else.
-            self.uses.note(holder.key_id(), self.app.now());
+            if let Some(id) = holder.key_id() {
+                self.uses.note(id, self.app.now());
+            }
             self.cache.put(hash, holder.clone(), generation);
         }
         Ok(found)

@@ -285,3 +285,38 @@ pub async fn lock_partner_key(tx: &mut Tx, scope: PartnerScope, id: i64) -> Resu
     let sql = format!("SELECT id FROM partner_key WHERE partner_id = $1 AND id = $2 {}", tx.for_update());
     Ok(tx.opt::<i64>(&sql, args![scope, id]).await?.is_some())
 }
+
+/// The holder of a token that opens now.
+pub async fn partner_token(db: &Db, hash: &[u8; 32], now: Instant) -> Result<Option<PartnerKeyRow>> {
+    db.opt(
+        "SELECT partner_token.id, partner_token.partner_id, partner.status
+         FROM partner_token JOIN partner ON partner.id = partner_token.partner_id
+         WHERE partner_token.hash = $1 AND partner_token.expires_at > $2",
+        args![hash, now],
+    )
+    .await
+}
+
+pub async fn set_partner_token(
+    tx: &mut Tx,
+    partner: PartnerScope,
+    user: i64,
+    hash: &[u8; 32],
+    now: Instant,
+    expires_at: Instant,
+) -> Result<()> {
+    tx.exec(
+        "INSERT INTO partner_token (partner_id, user_id, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (partner_id, user_id)
+         DO UPDATE SET hash = excluded.hash, created_at = excluded.created_at, expires_at = excluded.expires_at",
+        args![partner, user, hash, now, expires_at],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Of one of a partner's people, or of all.
+pub async fn delete_partner_tokens(tx: &mut Tx, partner: PartnerScope, user: Option<i64>) -> Result<()> {
+    let sql = "DELETE FROM partner_token WHERE partner_id = $1 AND (user_id = $2 OR $2 IS NULL)";
+    tx.exec(sql, args![partner, user]).await.map(|_| ())
+}

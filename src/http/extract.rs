@@ -165,7 +165,7 @@ impl FromRequest<Http> for Unread {
 
     async fn from_request(request: Request, _: &Http) -> Result<Self> {
         let country = request.extensions().get::<Option<Country>>().copied().flatten();
-        let takes_forms = Dialect::of_path(request.uri().path()) == Dialect::Hub;
+        let takes_forms = Dialect::of_path(request.uri().path()) != Dialect::Product;
         if takes_forms && media_type(&request).as_deref() == Some(FORM) {
             let bytes = bytes_of(request).await?;
             let text = std::str::from_utf8(&bytes).map_err(|_| Error::malformed_body())?;

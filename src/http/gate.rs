@@ -82,6 +82,7 @@ impl Gate {
         let bucket = match &holder {
             Some(Holder::Workspace(key)) => Bucket::WorkspaceKey(key.key_id),
             Some(Holder::Partner(key)) => Bucket::PartnerKey(key.key_id),
+            Some(Holder::Token(token)) => Bucket::PartnerToken(token.key_id),
             None => Bucket::of_address(address),
         };
         let decision = self.http.limiter.take(bucket).await;
@@ -167,10 +168,12 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
             check_workspace(key, rule.feature, request.headers())?;
             format!("w:{}", key.scope.id())
         }
-        (Who::Partner | Who::Hub, Some(Holder::Partner(key))) if !key.is_active => {
-            return Err(Error::partner_suspended());
+        (Who::Partner | Who::Hub, Some(Holder::Partner(key))) | (Who::Hub, Some(Holder::Token(key))) => {
+            if !key.is_active {
+                return Err(Error::partner_suspended());
+            }
+            format!("p:{}", key.scope.id())
         }
-        (Who::Partner | Who::Hub, Some(Holder::Partner(key))) => format!("p:{}", key.scope.id()),
         _ => return Err(Error::wrong_credential()),
     };
     let (mut request, body) = buffered(request, rule.body_limit).await?;
@@ -194,7 +197,7 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
             request.extensions_mut().insert(key.country);
             request.extensions_mut().insert(WorkspaceCaller { app, key, claim });
         }
-        Some(Holder::Partner(key)) => {
+        Some(Holder::Partner(key) | Holder::Token(key)) => {
             request.extensions_mut().insert(PartnerCaller { app, key, claim });
         }
         None => return Err(Error::unauthenticated()),
@@ -306,6 +309,8 @@ fn in_its_header(who: Who, headers: &HeaderMap, holder: Option<&Holder>) -> bool
     match holder {
         Some(Holder::Partner(_)) if who == Who::Hub => !has(PARTNER_KEY) && !has(AUTHORIZATION.as_str()),
         Some(Holder::Partner(_)) => !has(API_KEY) && !has(AUTHORIZATION.as_str()),
+        // Where tokens open nothing, the header makes no difference.
+        Some(Holder::Token(_)) => !has(PARTNER_KEY) && !has(API_KEY),
         Some(Holder::Workspace(_)) => !has(PARTNER_KEY),
         None => true,
     }

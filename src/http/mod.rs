@@ -12,7 +12,7 @@ pub mod idempotency;
 pub mod openapi;
 mod people;
 pub mod pipeline;
-mod problem;
+pub mod problem;
 pub mod reply;
 pub mod route;
 pub mod server;

@@ -25,6 +25,10 @@ struct ErrorBody<'a> {
 #[derive(Serialize)]
 struct HubBody<'a> {
     meta: HubMeta<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_description: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +45,8 @@ struct HubMeta<'a> {
 /// The status that a problem has in a dialect.
 pub fn status(problem: &Problem, dialect: Dialect) -> u16 {
     match (dialect, problem.status, problem.code) {
-        (Dialect::Hub, 422, _) | (Dialect::Hub, _, "email_taken") => 400,
+        (Dialect::Product, status, _) => status,
+        (_, 422, _) | (_, _, "email_taken") => 400,
         (_, status, _) => status,
     }
 }
@@ -51,7 +56,7 @@ pub fn write(response: &mut Response, problem: &Problem, id: &str, dialect: Dial
     let status = status(problem, dialect);
     let text = match dialect {
         Dialect::Product => product(problem, id),
-        Dialect::Hub => hub(problem, status, id),
+        Dialect::Hub | Dialect::Token => hub(problem, status, id, dialect),
     };
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.body_mut() = Body::from(text);
@@ -77,7 +82,7 @@ fn product(problem: &Problem, id: &str) -> String {
     serde_json::to_string(&body).unwrap_or_default()
 }
 
-fn hub(problem: &Problem, http_code: u16, id: &str) -> String {
+fn hub(problem: &Problem, http_code: u16, id: &str, dialect: Dialect) -> String {
     let faults = problem.errors.iter().flat_map(|(field, messages)| messages.iter().map(move |text| (field, text)));
     let details: Vec<String> = faults.map(|(field, text)| format!("{field}: {text}")).collect();
     let told = match details.is_empty() {
@@ -86,5 +91,16 @@ fn hub(problem: &Problem, http_code: u16, id: &str) -> String {
     };
     let meta =
         HubMeta { success: false, http_code, developer_message: &told, details, error: problem.code, request_id: id };
-    serde_json::to_string(&HubBody { meta }).unwrap_or_default()
+    let error = (dialect == Dialect::Token).then(|| oauth(http_code));
+    serde_json::to_string(&HubBody { meta, error, error_description: error.map(|_| told.as_str()) }).unwrap_or_default()
+}
+
+/// The word that OAuth has for a refusal.
+pub fn oauth(status: u16) -> &'static str {
+    match status {
+        401 => "invalid_grant",
+        429 | 503 => "temporarily_unavailable",
+        500 => "server_error",
+        _ => "invalid_request",
+    }
 }

@@ -43,13 +43,18 @@ pub enum Dialect {
     Product,
     /// As the second partner API does.
     Hub,
+    /// Likewise, with what OAuth says beside it.
+    Token,
 }
 
 impl Dialect {
     /// The path decides, also for paths that lead nowhere.
     pub fn of_path(path: &str) -> Self {
-        let hub = path.strip_prefix("/api/v2").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if hub { Self::Hub } else { Self::Product }
+        match path.strip_prefix("/api/v2") {
+            Some("/token") => Self::Token,
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::Hub,
+            _ => Self::Product,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ const CLIENTS: &str = "/api/v2/partners/{partner_id}/clients";
 const CLIENT: &str = "/api/v2/partners/{partner_id}/clients/{client_id}";
 const SHARING: &str = "/api/v2/partners/{partner_id}/account_sharing/clients";
 const BALANCE: &str = "/api/v2/partners/{partner_id}/balance";
-const TAG: &str = "Partner API v2";
+pub(super) const TAG: &str = "Partner API v2";
 
 const SETS: &str = "Sets or replaces the address that partner events go to. The first answer shows `platform_secret`, which signs \
 them; with `regenerate_secret` there is a new one. `headers` are sent with every event.";
@@ -31,6 +31,10 @@ const SHARES: &str = "Makes a client, on the partner's default plan, with a user
 Where the installation sends no mail, the answer carries `invitation_url`, once.";
 
 pub fn routes() -> Vec<Route> {
+    partner_routes().into_iter().chain(super::token::routes()).collect()
+}
+
+fn partner_routes() -> Vec<Route> {
     let optional = &["webhook_url", "partner_redirect_url", "country"];
     vec![
         Route::new(Method::GET, PARTNER, Who::Hub, "hub_get_partner", get)

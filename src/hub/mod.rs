@@ -3,6 +3,7 @@
 
 pub mod api;
 mod list;
+mod token;
 
 pub use list::{ClientList, ClientQuery};
 

@@ -20,10 +20,12 @@ pub enum TokenKind {
     Session,
     /// A browser that is signed in as a partner.
     PartnerSession,
+    /// The second partner API, for one of a partner's people.
+    PartnerToken,
 }
 
 impl TokenKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Workspace,
         Self::Partner,
         Self::Invitation,
@@ -31,6 +33,7 @@ impl TokenKind {
         Self::Visit,
         Self::Session,
         Self::PartnerSession,
+        Self::PartnerToken,
     ];
 
     pub fn prefix(self) -> &'static str {
@@ -42,6 +45,7 @@ impl TokenKind {
             Self::Visit => "ipt_",
             Self::Session => "ses_",
             Self::PartnerSession => "pse_",
+            Self::PartnerToken => "ptk_",
         }
     }
 
@@ -50,7 +54,9 @@ impl TokenKind {
     fn random(self) -> usize {
         match self {
             Self::Workspace | Self::Partner | Self::Visit => 34,
-            Self::Invitation | Self::PartnerInvitation | Self::Session | Self::PartnerSession => 43,
+            Self::Invitation | Self::PartnerInvitation | Self::Session | Self::PartnerSession | Self::PartnerToken => {
+                43
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Who and what stories over the whole route table need: for every row a path that names real things, and a body that is
 //! right. A new kind of thing in a path is taught to [`Owner::thing`], a new kind of body to [`Owner::body`].
 
+use crate::person;
 use crate::world::{Actor, World};
 use serde_json::{Value, json};
 use skylight::http::{Route, Who};
@@ -260,6 +261,11 @@ impl<'a> Owner<'a> {
         }
         if route.tag == "Team" && body.get("email").is_some() {
             body["email"] = format!("member-{}@clients.example", count()).into();
+        }
+        if route.operation == "hub_create_token" {
+            person::partner_person(self.world, &self.partner).await;
+            body["username"] = format!("ops-{}@partner.example", self.partner.id).into();
+            body["password"] = person::PASSWORD.into();
         }
         if route.operation == "hub_share_account" {
             body["email"] = format!("owner-{}@clients.example", count()).into();

@@ -1,6 +1,7 @@
 //! The second partner API: the same partners and clients under other ids, as an existing integration calls it.
 
 use crate::on_both_engines;
+use crate::person::{PASSWORD, invitation, partner_person};
 use crate::stored;
 use crate::world::{Actor, World};
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,6 +11,7 @@ use skylight::cli::manage;
 use skylight_db::{Read, args};
 use skylight_test_support::http::raw;
 use skylight_test_support::receiver::{Delivery, verify_standard_signature};
+use skylight_test_support::wait::eventually;
 use std::time::Duration;
 
 /// A partner that calls the second API, and where its own things stand there.
@@ -343,6 +345,69 @@ on_both_engines! {
         rawabi.v1.client("Heard", "pro").await;
         let heard = world.receiver.wait_for_matching("the next client", expected.len() + 1, |d| d.path == "/hub").await;
         assert_eq!(heard.last().unwrap().json["data"]["name"], "Heard");
+    }
+
+    async fn a_login_becomes_a_token_that_opens_what_the_key_opens(world: World) {
+        let rawabi = Hub::of(&world, "rawabi").await;
+        let mut person = partner_person(&world, &rawabi.v1).await;
+        let address = format!("ops-{}@partner.example", rawabi.v1.id);
+        let nobody = world.visitor();
+        let token = async |username: &str, password: &str| {
+            nobody.post("/api/v2/token", json!({"username": username, "password": password})).await
+        };
+        let told = token(&address, PASSWORD).await.expect(200);
+        assert_eq!((&told["token_type"], &told["expires_in"]), (&json!("bearer"), &json!(86_400)));
+        let holder = |told: &Value| nobody.with_key("Authorization", &format!("Bearer {}", told["access_token"].as_str().unwrap()));
+        assert_eq!(holder(&told).get(&rawabi.at).await.expect(200)["id"], json!(rawabi.id));
+        holder(&told).patch(&rawabi.at, json!({"allow_client_to_add_phone_no": true})).await.expect(200);
+        // Nothing else, and nobody else's.
+        holder(&told).get("/api/v1/partner/profile").await.expect(403);
+        holder(&told).get("/api/v1/contacts").await.expect(403);
+        let rival = Hub::of(&world, "rival").await;
+        refused(holder(&told).get(&rival.at).await.expect(404), 404);
+
+        for (username, password) in [(address.as_str(), "wrong"), ("nobody@partner.example", PASSWORD), ("no e-mail", PASSWORD)] {
+            let no = token(username, password).await.expect(401);
+            assert_eq!((&no["error"], &no["error_description"]), (&json!("invalid_grant"), &json!("The username or the password is wrong.")));
+            assert_eq!(no["error_description"], no["meta"]["developer_message"]);
+        }
+        let no = nobody.post("/api/v2/token", json!({"username": address})).await.expect(400);
+        assert_eq!(no["error"], "invalid_request");
+        assert!(no["error_description"].as_str().unwrap().contains("The password field is required."), "{no}");
+        // A form is read too, and a new token voids the one before.
+        let form = [("username", address.as_str()), ("password", PASSWORD)];
+        let second = world.http.post(format!("{}/api/v2/token", world.base)).form(&form).send().await.expect(200);
+        refused(holder(&told).get(&rawabi.at).await.expect(401), 401);
+        holder(&second).get(&rawabi.at).await.expect(200);
+        // It ends after a day, with another password, and with the partner's suspension; never with another status than 401.
+        world.clock.advance(Duration::from_secs(86_401));
+        eventually("it is over", async || (holder(&second).get(&rawabi.at).await.status == 401).then_some(())).await;
+        let third = token(&address, PASSWORD).await.expect(200);
+        let link = invitation(&world, &rawabi.v1, &address).await;
+        person.get(&format!("/partner/invite?token={link}")).await;
+        let other = "another seven palms";
+        let fields = [("token", link.as_str()), ("password", other), ("again", other)];
+        assert_eq!(person.request("POST", "/partner/invite").form(&fields).send().await.status, 200);
+        refused(holder(&third).get(&rawabi.at).await.expect(401), 401);
+        token(&address, PASSWORD).await.expect(401);
+        let fourth = token(&address, other).await.expect(200);
+        manage::set_partner_active(&world.app, rawabi.v1.id, false).await.unwrap();
+        refused(holder(&fourth).get(&rawabi.at).await.expect(401), 401);
+        token(&address, other).await.expect(401);
+    }
+
+    async fn whoever_guesses_at_a_login_waits(world: World) {
+        let rawabi = Hub::of(&world, "rawabi").await;
+        partner_person(&world, &rawabi.v1).await;
+        let guess = json!({"username": format!("ops-{}@partner.example", rawabi.v1.id), "password": "a guess at it"});
+        let mut answers = Vec::new();
+        for _ in 0..8 {
+            answers.push(world.visitor().post("/api/v2/token", guess.clone()).await);
+        }
+        let last = answers.pop().unwrap();
+        assert_eq!((last.status, &last.json()["error"]), (429, &json!("temporarily_unavailable")), "{last:?}");
+        assert!(last.header("retry-after").is_some());
+        assert!(answers[..5].iter().all(|answer| answer.status == 401));
     }
 
     async fn a_repeated_write_of_the_hub_is_done_once(world: World) {

@@ -104,6 +104,7 @@ fn every_operation_documents_every_status_it_may_answer() {
             let (name, at) = match route.dialect() {
                 Dialect::Product => ("Problem", "/code"),
                 Dialect::Hub => ("HubProblem", "/meta/error"),
+                Dialect::Token => ("TokenProblem", "/meta/error"),
             };
             let refers = format!("#/components/schemas/{name}");
             assert_eq!(problem["schema"]["$ref"], refers.as_str(), "{} {status}", route.operation);

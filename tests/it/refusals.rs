@@ -10,7 +10,15 @@ pub fn in_the_envelope(status: u16, body: Value) -> (u16, Value) {
     let mut keys: Vec<_> = meta.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
     assert_eq!(keys, ["details", "developer_message", "error", "http_code", "request_id", "success"], "{body}");
-    assert_eq!((&meta["http_code"], body.as_object().unwrap().len()), (&json!(status), 1), "{body}");
+    assert_eq!(meta["http_code"], status, "{body}");
+    match body.get("error") {
+        // Tokens are refused in the words of OAuth, too.
+        Some(error) => {
+            assert!(error.is_string() && body["error_description"] == meta["developer_message"], "{body}");
+            assert_eq!(body.as_object().unwrap().len(), 3, "{body}");
+        }
+        None => assert_eq!(body.as_object().unwrap().len(), 1, "{body}"),
+    }
     let told = meta["developer_message"].as_str().unwrap();
     let mut errors = Map::new();
     for detail in meta["details"].as_array().unwrap().iter().map(|detail| detail.as_str().unwrap()) {

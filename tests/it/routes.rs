@@ -5,6 +5,7 @@ use crate::bad_cases::unknown_ids;
 use crate::cast::{Owner, unlimited};
 use crate::documented::assert_documented;
 use crate::on_both_engines;
+use crate::person;
 use crate::refusals::in_the_envelope;
 use crate::stored;
 use crate::world::World;
@@ -372,6 +373,13 @@ async fn strangers(world: &World, owner: &Owner<'_>) -> Vec<Caller> {
     owner.partner.post(&format!("/api/v1/partner/clients/{}/suspend", client["id"]), json!({})).await.expect(200);
     callers.push(known("a suspended client", "X-Api-Key", suspended.key(), "account_suspended", "wrong_credential"));
 
+    let token = hub_token(world, owner).await;
+    callers.push(
+        known("a partner's token", "Authorization", &token, "wrong_credential", "wrong_credential")
+            .on_hub(Said::Welcome),
+    );
+    callers.push(known("a token as a key", "X-Api-Key", &token, "wrong_credential", "wrong_credential"));
+
     let fallen = world.partner("fallen").await;
     let (_, orphan) = fallen.client("Orphan", "business").await;
     manage::set_partner_active(&world.app, fallen.id, false).await.unwrap();
@@ -385,6 +393,13 @@ async fn strangers(world: &World, owner: &Owner<'_>) -> Vec<Caller> {
     callers.push(known("a partner's key", "X-Partner-Key", partner, "wrong_credential", "").on_partner(Said::Welcome));
     callers.push(known("its client", "X-Api-Key", orphan.key(), "account_suspended", "wrong_credential"));
     callers
+}
+
+async fn hub_token(world: &World, owner: &Owner<'_>) -> String {
+    person::partner_person(world, &owner.partner).await;
+    let login = json!({"username": format!("ops-{}@partner.example", owner.partner.id), "password": person::PASSWORD});
+    let answer = world.visitor().post("/api/v2/token", login).await.expect(200);
+    answer["access_token"].as_str().unwrap().to_owned()
 }
 
 async fn revoked_key(owner: &Owner<'_>) -> String {

@@ -263,6 +263,7 @@ pub async fn end_all_in(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
 /// Ends everything that is open with a partner: its own people's sessions, and those in its clients' workspaces.
 pub async fn end_all_of(unit: &mut Unit, partner: PartnerScope) -> Result<()> {
     store::all_workspaces_end_of(&mut unit.tx, partner).await?;
+    super::store::delete_partner_tokens(&mut unit.tx, partner, None).await?;
     unit.changed();
     Ok(())
 }
@@ -270,6 +271,7 @@ pub async fn end_all_of(unit: &mut Unit, partner: PartnerScope) -> Result<()> {
 /// Ends everything that one of a partner's people has open.
 pub async fn end_partner_user(unit: &mut Unit, partner: PartnerScope, user: i64) -> Result<()> {
     store::end_partner_user(&mut unit.tx, partner, user).await?;
+    super::store::delete_partner_tokens(&mut unit.tx, partner, Some(user)).await?;
     unit.changed();
     Ok(())
 }

@@ -291,6 +291,7 @@ fn components(routes: &[Route]) -> Components {
     let ours = [
         ("Problem".into(), problems::schema()),
         ("HubProblem".into(), problems::hub_schema()),
+        ("TokenProblem".into(), problems::token_schema()),
         (WORKSPACE_PAYLOAD.into(), payload_schema().into()),
         (PARTNER_PAYLOAD.into(), partner_payload_schema()),
         (HUB_PAYLOAD.into(), hub_payload_schema()),

@@ -6,7 +6,7 @@ mod store;
 use super::{Colour, Partner, profile};
 use crate::app::{App, Unit};
 use crate::auth::guesses::Attempt;
-use crate::auth::{Hashed, PartnerScope, Typed, sessions};
+use crate::auth::{Hashed, PartnerScope, Typed, sessions, tokens};
 use crate::kernel::token::{self, TokenKind};
 use crate::kernel::{Email, Error, Instant, Result, Secret, secret};
 use std::time::Duration;
@@ -98,6 +98,21 @@ pub async fn prove(app: &App, email: &Email, typed: &Typed) -> Result<Option<Pro
         let scope = PartnerScope::of_person(row.partner_id);
         Some(Proved { scope, user: row.id, password: Secret::new(row.password?) })
     }))
+}
+
+/// What an e-mail's attempts are counted under, wherever it is tried.
+pub fn account(email: &Email) -> String {
+    format!("/partner/login {}", email.key())
+}
+
+/// Makes a token for the second partner API; none if what they proved is not so any more.
+pub async fn issue_token(unit: &mut Unit, proved: &Proved, attempt: Attempt) -> Result<Option<Secret>> {
+    let Proved { scope, user, password } = proved;
+    if !store::lock_with(&mut unit.tx, *scope, *user, password.reveal()).await? {
+        return Ok(None);
+    }
+    attempt.was_right(unit).await?;
+    tokens::issue(unit, *scope, *user).await.map(Some)
 }
 
 /// Starts a session; none if what they proved is not so any more.
