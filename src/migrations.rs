@@ -25,4 +25,5 @@ migrations![
     "0012_people",
     "0013_tickets",
     "0014_groups",
+    "0015_sessions",
 ];

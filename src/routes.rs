@@ -5,11 +5,12 @@ use crate::http::docs::Document;
 use crate::http::gate::{self, Gate};
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
-use crate::{channels, contacts, conversations, events, partners, plans, team, tickets, usage, webhooks, workspaces};
+use crate::{auth, dashboard, partners, team, workspaces};
+use crate::{channels, contacts, conversations, events, plans, tickets, usage, webhooks};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 
-/// The route table.
+/// The route table of the API, with what belongs to its document.
 pub fn all() -> Vec<Route> {
     let rooms = [
         channels::api::routes(),
@@ -25,12 +26,27 @@ pub fn all() -> Vec<Route> {
         plans::api::routes(),
         workspaces::account::api::routes(),
         workspaces::api::routes(),
+        workspaces::visits::api::routes(),
         team::api::routes(),
-        team::pages::routes(),
+        team::pages::invite::routes(),
         tickets::api::routes(),
         usage::api::routes(),
         health::routes(),
         docs::routes(),
+        dashboard::routes(),
+    ];
+    rooms.into_iter().flatten().collect()
+}
+
+/// The route table of the dashboard: pages for people, which are no part of the API and its document.
+pub fn pages() -> Vec<Route> {
+    let rooms = [
+        team::pages::sign_in::routes(),
+        workspaces::pages::routes(),
+        workspaces::visits::pages::routes(),
+        auth::pages::keys::routes(),
+        auth::pages::partner_keys::routes(),
+        partners::pages::routes(),
     ];
     rooms.into_iter().flatten().collect()
 }
@@ -47,9 +63,9 @@ pub fn printed_document() -> String {
 
 /// The router with everything around it.
 pub fn pipeline(app: &App) -> Pipeline {
-    let routes = all();
+    let routes: Vec<Route> = all().into_iter().chain(pages()).collect();
     let http = Http::new(app, Document::new(|| document(&all()).into()));
-    let gate = Gate::new(http.clone(), &routes);
+    let gate = Gate::new(http.clone(), &routes, dashboard::problem_page);
     let mut router = Router::new();
     for route in routes {
         router = route.mount(router);

@@ -2,22 +2,28 @@
 //!
 //! The hot path is a SHA-256, a look into a small in-process cache (under a second old, dropped at once when something
 //! of its workspace or partner changes on this node), and only then the database.
-//! Tables: `api_key`, `partner_key`, `rate_window`.
+//! Tables: `api_key`, `partner_key`, `rate_window`, `guess`; those of sessions in [`sessions`].
 
 mod domains;
+pub mod guesses;
 mod keys;
 pub mod limiter;
+pub mod pages;
+mod password;
 mod scope;
+pub mod sessions;
 mod store;
 mod uses;
 
 pub use domains::{DomainRule, Domains};
 pub use keys::{
-    IssuedKey, KeyChange, KeyInfo, NewKey, change_key, issue_partner_key, issue_workspace_key, key_info, key_name,
-    list_keys, regenerate_key, revoke_key,
+    IssuedKey, KeyChange, KeyInfo, NewKey, PartnerKeyInfo, change_key, issue_partner_key, issue_workspace_key,
+    key_info, key_name, list_keys, list_partner_keys, lock_partner_key, regenerate_key, revoke_key, revoke_partner_key,
 };
 pub use limiter::{Bucket, Decision, Limiter};
+pub use password::{Hashed, Password, Typed, Unfit};
 pub use scope::{PartnerScope, WorkspaceScope};
+pub use sessions::By;
 pub use uses::{keep_uses, write_uses};
 
 use crate::app::App;
@@ -107,11 +113,11 @@ impl Authenticator {
             TokenKind::Workspace => {
                 store::workspace_key(&self.app.db, &hash).await?.map(|row| Holder::Workspace(Arc::new(row.into())))
             }
-            // A link opens a page, not the API.
-            TokenKind::Invitation => None,
             TokenKind::Partner => {
                 store::partner_key(&self.app.db, &hash).await?.map(|row| Holder::Partner(Arc::new(row.into())))
             }
+            // Links and sessions open pages, not the API.
+            _ => None,
         };
         if let Some(holder) = &found {
             // The cache forgets a key within a second, so its use need not be noted anywhere else.

@@ -57,7 +57,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum PartnerCommand {
-    /// Make a partner and print its key, once.
+    /// Make a partner and print its key, and a link where its first person chooses a password, once.
     Create {
         #[arg(long)]
         company_name: String,
@@ -68,7 +68,16 @@ enum PartnerCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Refuse the keys of a partner and of its clients.
+    /// Print a link, good once and for seven days, where one of a partner's people chooses a password.
+    Invite {
+        #[command(flatten)]
+        partner: PartnerId,
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Refuse the keys of a partner and of its clients, and end their sessions.
     Suspend(PartnerId),
     /// Lift a suspension.
     Reactivate(PartnerId),
@@ -226,6 +235,9 @@ async fn execute(command: Command, config: Config) -> Result<()> {
         Command::Migrate => manage::migrated(&app),
         Command::Partner(PartnerCommand::Create { company_name, email, plan, json }) => {
             manage::create_partner(&app, &company_name, &email, plan.into(), json).await
+        }
+        Command::Partner(PartnerCommand::Invite { partner, email, json }) => {
+            manage::invite_partner(&app, partner.id, &email, json).await
         }
         Command::Partner(PartnerCommand::Suspend(partner)) => manage::set_partner_active(&app, partner.id, false).await,
         Command::Partner(PartnerCommand::Reactivate(partner)) => {

@@ -3,6 +3,7 @@
 use super::idempotency::Claim;
 use super::{Http, Reply};
 use crate::app::{App, Unit};
+use crate::auth::sessions::{PartnerSession, Session};
 use crate::auth::{PartnerKey, PartnerScope, WorkspaceKey, WorkspaceScope};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::fields::{self, Input, Source};
@@ -26,6 +27,32 @@ pub struct PartnerCaller {
     pub app: App,
     pub key: Arc<PartnerKey>,
     pub(super) claim: Option<Claim>,
+}
+
+/// Somebody who is signed in to a workspace, admitted to this route.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub app: App,
+    pub session: Arc<Session>,
+}
+
+/// Somebody who is signed in as a partner, admitted to this route.
+#[derive(Clone, Debug)]
+pub struct PartnerSignedIn {
+    pub app: App,
+    pub session: Arc<PartnerSession>,
+}
+
+impl SignedIn {
+    pub fn scope(&self) -> WorkspaceScope {
+        self.session.scope
+    }
+}
+
+impl PartnerSignedIn {
+    pub fn scope(&self) -> PartnerScope {
+        self.session.scope
+    }
 }
 
 impl WorkspaceCaller {
@@ -81,6 +108,8 @@ macro_rules! caller {
 }
 caller!(WorkspaceCaller);
 caller!(PartnerCaller);
+caller!(SignedIn);
+caller!(PartnerSignedIn);
 
 /// A JSON body, read and checked: every fault at once.
 #[derive(Debug)]

@@ -2,11 +2,13 @@
 //! (`security.md` section 13), first failure answers.
 
 use super::idempotency::{self, Outcome};
-use super::pipeline::GaveWay;
-use super::route::{Route, Who};
+use super::people;
+use super::pipeline::{self, GaveWay};
+use super::route::{Permission, Route, Who};
 use super::{Http, PartnerCaller, WorkspaceCaller};
+use crate::app::App;
 use crate::auth::{Bucket, Decision, Domains, Feature, Holder, WorkspaceKey};
-use crate::kernel::{Error, Result};
+use crate::kernel::{Error, Problem, Result};
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -21,17 +23,23 @@ use std::time::Duration;
 
 /// What the gate must know of a route.
 #[derive(Clone, Copy, Debug)]
-struct Rule {
-    who: Who,
+pub(super) struct Rule {
+    pub who: Who,
+    pub permission: Permission,
+    pub body_limit: usize,
     feature: Option<Feature>,
-    body_limit: usize,
     guessable: bool,
+    is_page: bool,
 }
+
+/// How a refusal is written for people: as a page of the dashboard.
+pub type ProblemPage = fn(&App, &HeaderMap, &Problem) -> Response;
 
 /// The route table as the gate looks things up in it.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    http: Http,
+    pub(super) http: Http,
+    problem_page: ProblemPage,
     rules: Arc<HashMap<&'static str, Vec<(Method, Rule)>>>,
 }
 
@@ -42,14 +50,20 @@ pub struct ClientAddress(pub IpAddr);
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Gate {
-    pub fn new(http: Http, routes: &[Route]) -> Self {
+    pub fn new(http: Http, routes: &[Route], problem_page: ProblemPage) -> Self {
         let mut rules: HashMap<&'static str, Vec<(Method, Rule)>> = HashMap::new();
         for route in routes {
-            let (who, feature) = (route.who, route.feature);
-            let rule = Rule { who, feature, body_limit: route.body_limit, guessable: route.guessable };
+            let rule = Rule {
+                who: route.who,
+                permission: route.permission,
+                body_limit: route.body_limit,
+                feature: route.feature,
+                guessable: route.guessable,
+                is_page: route.is_page,
+            };
             rules.entry(route.path).or_default().push((route.method.clone(), rule));
         }
-        Self { http, rules: Arc::new(rules) }
+        Self { http, problem_page, rules: Arc::new(rules) }
     }
 
     fn rule(&self, request: &Request) -> Option<Rule> {
@@ -101,12 +115,26 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         add_rate_headers(response.headers_mut(), decision);
         return response;
     };
-    if matches!(rule.who, Who::Provider | Who::Public) {
-        if rule.guessable {
-            return guarded(&gate, rule, request, next).await;
-        }
-        return unkeyed(rule, request, next).await;
+    if rule.is_page {
+        let headers = request.headers().clone();
+        let mut answer = without_key(&gate, rule, request, next).await;
+        let problem = pipeline::take_problem(&mut answer);
+        return problem.map_or(answer, |problem| (gate.problem_page)(&gate.http.app, &headers, &problem));
     }
+    if matches!(rule.who, Who::Provider | Who::Public) {
+        return without_key(&gate, rule, request, next).await;
+    }
+    keyed(gate, rule, request, next).await
+}
+
+async fn without_key(gate: &Gate, rule: Rule, request: Request, next: Next) -> Response {
+    if matches!(rule.who, Who::Session | Who::PartnerSession) {
+        return people::admit(gate, rule, request, next).await.unwrap_or_else(IntoResponse::into_response);
+    }
+    if rule.guessable { guarded(gate, rule, request, next).await } else { unkeyed(rule, request, next).await }
+}
+
+async fn keyed(gate: Gate, rule: Rule, request: Request, next: Next) -> Response {
     let from = address(&request);
     let (parts, body) = request.into_parts();
     let identified = gate.identify(rule.who, &parts.headers, from).await;
@@ -170,7 +198,7 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
 }
 
 /// Runs the handler; a few times if its unit of work must give way to others.
-async fn run(request: Request, body: &Bytes, next: Next) -> Response {
+pub(super) async fn run(request: Request, body: &Bytes, next: Next) -> Response {
     const TRIES: usize = 3;
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
@@ -198,7 +226,7 @@ fn check_workspace(key: &WorkspaceKey, feature: Option<Feature>, headers: &Heade
     Ok(())
 }
 
-fn check_length(headers: &HeaderMap, limit: usize) -> Result<()> {
+pub(super) fn check_length(headers: &HeaderMap, limit: usize) -> Result<()> {
     let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) { Err(Error::body_too_large()) } else { Ok(()) }
 }
@@ -226,7 +254,7 @@ async fn guarded(gate: &Gate, rule: Rule, request: Request, next: Next) -> Respo
 }
 
 /// Reads the whole body, within its limit and deadline.
-async fn buffered(request: Request, limit: usize) -> Result<(Request, Bytes)> {
+pub(super) async fn buffered(request: Request, limit: usize) -> Result<(Request, Bytes)> {
     let (parts, body) = request.into_parts();
     check_length(&parts.headers, limit)?;
     let collected = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect()).await;
@@ -244,6 +272,11 @@ enum Presented<'a> {
     One(&'a str),
     /// Two different credentials on one request are refused.
     Several,
+}
+
+/// Whether a request presents a key, be it none of ours.
+pub(super) fn presents_key(headers: &HeaderMap) -> bool {
+    !matches!(presented(headers), Presented::None)
 }
 
 const API_KEY: &str = "x-api-key";
@@ -283,7 +316,7 @@ fn origin_allowed(domains: &Domains, headers: &HeaderMap) -> bool {
     domains.admit(headers.get_all(header).iter().map(|value| value.to_str().ok()))
 }
 
-fn address(request: &Request) -> IpAddr {
+pub(super) fn address(request: &Request) -> IpAddr {
     let unknown = IpAddr::from([0, 0, 0, 0]);
     request.extensions().get::<ClientAddress>().map_or(unknown, |address| address.0)
 }

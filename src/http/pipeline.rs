@@ -132,6 +132,11 @@ impl IntoResponse for Error {
     }
 }
 
+/// Takes the error out of an answer, so that a page can say it.
+pub(super) fn take_problem(response: &mut Response) -> Option<Problem> {
+    response.extensions_mut().remove::<Pending>().map(|Pending(problem)| problem)
+}
+
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     success: bool,

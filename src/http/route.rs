@@ -17,10 +17,24 @@ pub enum Who {
     Workspace,
     /// A partner key.
     Partner,
+    /// Somebody who is signed in to a workspace.
+    Session,
+    /// Somebody who is signed in as a partner.
+    PartnerSession,
     /// A messaging provider, proved by its signature or secret.
     Provider,
     /// Anybody.
     Public,
+}
+
+/// Of those who are signed in to a workspace, who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    Anybody,
+    /// Admins, and the partner on a visit.
+    Admins,
+    /// Admins themselves: a visit changes neither keys nor people (rule L3).
+    AdminsInPerson,
 }
 
 /// What comes back on success.
@@ -104,12 +118,17 @@ pub struct Route {
     pub pages: Vec<u16>,
     /// Somebody may guess at what it opens: misses count against the caller's address.
     pub guessable: bool,
+    pub permission: Permission,
+    /// It is for people: whatever it refuses, it refuses with a page.
+    pub is_page: bool,
     handler: MethodRouter<Http>,
 }
 
 pub(super) const JSON: &str = "application/json";
 pub const FORM: &str = "application/x-www-form-urlencoded";
 const MIB: usize = 1024 * 1024;
+/// Of what a page's form sends.
+pub const FORM_LIMIT: usize = 16 * 1024;
 
 impl Route {
     /// `operation` is the handler's name, and the operation's id in the document.
@@ -118,13 +137,14 @@ impl Route {
         H: Handler<T, Http>,
         T: 'static,
     {
+        let is_page = matches!(who, Who::Session | Who::PartnerSession);
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
         Self {
             method,
             path,
             who,
             feature: None,
-            body_limit: MIB,
+            body_limit: if is_page { FORM_LIMIT } else { MIB },
             operation,
             tag: "",
             summary: "",
@@ -142,6 +162,8 @@ impl Route {
             problems: Vec::new(),
             pages: Vec::new(),
             guessable: who == Who::Provider,
+            permission: Permission::Anybody,
+            is_page,
             handler: on(filter, handler),
         }
     }
@@ -242,6 +264,17 @@ impl Route {
     pub fn guessable(mut self) -> Self {
         self.guessable = true;
         self
+    }
+
+    pub fn only(mut self, permission: Permission) -> Self {
+        self.permission = permission;
+        self
+    }
+
+    /// A page of its own, or what its form does.
+    pub fn page(mut self) -> Self {
+        self.is_page = true;
+        self.body_limit(FORM_LIMIT)
     }
 
     /// Whether the path names something by id.

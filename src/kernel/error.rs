@@ -82,6 +82,8 @@ problems! {
     feature_not_in_plan = 403, "Your plan does not include this feature.";
     plan_limit_reached = 403, "You have reached a limit of your plan.";
     seat_limit_reached = 403, "Client seat limit reached.";
+    not_permitted = 403, "You may not do this.";
+    foreign_form = 403, "The form is too old, or did not come from this site. Please open the page again.";
     verification_failed = 403, "The verify token is wrong.";
     not_found = 404, "Resource not found.";
     method_not_allowed = 405, "Method not allowed.";

@@ -3,13 +3,16 @@
 
 pub mod api;
 mod colour;
+pub mod pages;
+pub mod people;
 mod store;
 
 pub use colour::Colour;
 
 use crate::app::{App, Unit};
-use crate::auth::PartnerScope;
+use crate::auth::{PartnerScope, sessions};
 use crate::kernel::{Email, Error, Instant, Result, slug};
+use crate::workspaces::visits;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use serde::Serialize;
@@ -138,12 +141,13 @@ pub async fn give_back_seat(unit: &mut Unit, scope: PartnerScope) -> Result<()> 
     Ok(store::give_back_seat(&mut unit.tx, scope).await?)
 }
 
-/// Suspends or reactivates a partner: its keys, and those of its clients, are refused within a second.
+/// Suspends or reactivates a partner: its keys, and those of its clients, are refused within a second; who is signed in
+/// is not any more.
 pub async fn set_active(unit: &mut Unit, scope: PartnerScope, active: bool) -> Result<()> {
     let status = if active { "active" } else { "suspended" };
     found(store::set_status(&mut unit.tx, scope, status).await?)?;
-    unit.changed();
-    Ok(())
+    visits::void_links_of(unit, scope).await?;
+    sessions::end_all_of(unit, scope).await
 }
 
 /// Changes what the operator may change.

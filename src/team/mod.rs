@@ -8,16 +8,16 @@ pub mod api;
 mod input;
 mod invite;
 pub mod pages;
-mod password;
+mod sign_in;
 mod store;
 mod words;
 
 pub use input::{MemberChange, MemberQuery, NewMember};
 pub use invite::{Invitation, invite};
-pub use password::{Hashed, Password};
+pub use sign_in::{Proved, prove, sign_in};
 
 use crate::app::Unit;
-use crate::auth::WorkspaceScope;
+use crate::auth::{Hashed, WorkspaceScope, sessions};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::page::Cursor;
 use crate::kernel::{Email, Error, Instant, Listing, Page, Phone, Result};
@@ -211,8 +211,11 @@ pub async fn update(
     }
     if invite::is_void_after(&before, &row, password.is_some()) {
         store::void_links(&mut unit.tx, scope, id).await?;
+        sessions::end_member(unit, scope, id).await?;
     }
     store::appoint_primary(&mut unit.tx, scope).await?;
+    // A role holds from the next request on.
+    unit.changed();
     Ok(row.member())
 }
 
@@ -224,6 +227,7 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
         return Err(Error::last_admin());
     }
     store::appoint_primary(&mut unit.tx, scope).await?;
+    unit.changed();
     meter::give_back_team_member(unit, scope).await
 }
 

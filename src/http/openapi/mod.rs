@@ -225,7 +225,8 @@ fn securities(who: Who) -> Vec<SecurityRequirement> {
     match who {
         Who::Workspace => vec![SecurityRequirement::new(BEARER, none), SecurityRequirement::new(API_KEY, none)],
         Who::Partner => vec![SecurityRequirement::new(PARTNER_KEY, none)],
-        Who::Provider | Who::Public => vec![],
+        // Pages are no part of the API: they are not in the document.
+        Who::Provider | Who::Public | Who::Session | Who::PartnerSession => vec![],
     }
 }
 

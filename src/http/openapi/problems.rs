@@ -17,7 +17,7 @@ pub fn statuses(route: &Route) -> Vec<u16> {
     match route.who {
         Who::Workspace | Who::Partner => statuses.extend([401, 403, 429]),
         Who::Provider => statuses.extend([401, 404]),
-        Who::Public => {}
+        Who::Public | Who::Session | Who::PartnerSession => {}
     }
     if route.guessable {
         statuses.push(429);
@@ -93,11 +93,14 @@ fn concerns(who: Who, code: &str) -> bool {
     match code {
         "unauthenticated"
         | "origin_not_allowed"
-        | "account_suspended"
         | "feature_not_in_plan"
         | "plan_limit_reached"
         | "channel_already_connected"
         | "provider_unavailable" => who == Who::Workspace,
+        // A partner hears it of a client that it would visit.
+        "account_suspended" => matches!(who, Who::Workspace | Who::Partner),
+        // Said by pages.
+        "not_permitted" | "foreign_form" => false,
         "partner_unauthenticated" | "partner_suspended" | "seat_limit_reached" => who == Who::Partner,
         "bad_signature" | "verification_failed" => who == Who::Provider,
         "wrong_credential" | "malformed_body" => matches!(who, Who::Workspace | Who::Partner),

@@ -18,6 +18,7 @@ const DIFFERENT: &[&str] = &[
     "webhook_url",
     "verify_token",
     "invitation_url",
+    "login_url",
     "ticket_id",
     "provider_message_id",
     "duration_ms",
