@@ -1,6 +1,6 @@
 -- Long lists of contacts: opened in the middle, counted and searched without looking at every row.
 
--- How many contacts stand in a range of 4,096 ids (block = id / 4096). Pages far down the list skip whole blocks, and
+-- How many contacts stand in a range of 8,192 ids (block = id / 8192). Pages far down the list skip whole blocks, and
 -- totals are sums of blocks. Kept by the triggers below, so that no path can forget it.
 CREATE TABLE contact_block (
     workspace_id BIGINT  NOT NULL,
@@ -50,7 +50,7 @@ DROP INDEX conversation_recent;
 CREATE INDEX conversation_recent ON conversation (workspace_id, last_message_at, contact_id);
 
 INSERT INTO contact_block (workspace_id, block, type, blacklisted, contacts)
-    SELECT workspace_id, id / 4096, type, blacklisted, COUNT(*) FROM contact GROUP BY 1, 2, 3, 4;
+    SELECT workspace_id, id / 8192, type, blacklisted, COUNT(*) FROM contact GROUP BY 1, 2, 3, 4;
 INSERT INTO contact_unindexed (workspace_id, contact_id) SELECT workspace_id, id FROM contact;
 UPDATE tag SET contacts_count = (
     SELECT COUNT(*) FROM contact_tag WHERE contact_tag.workspace_id = tag.workspace_id AND contact_tag.tag_id = tag.id
@@ -59,24 +59,24 @@ UPDATE tag SET contacts_count = (
 {{sqlite}}
 CREATE TRIGGER contact_added AFTER INSERT ON contact BEGIN
     INSERT INTO contact_block (workspace_id, block, type, blacklisted, contacts)
-        VALUES (new.workspace_id, new.id / 4096, new.type, new.blacklisted, 1)
+        VALUES (new.workspace_id, new.id / 8192, new.type, new.blacklisted, 1)
         ON CONFLICT (workspace_id, block, type, blacklisted) DO UPDATE SET contacts = contacts + 1{{semicolon}}
     INSERT INTO contact_unindexed (workspace_id, contact_id) VALUES (new.workspace_id, new.id){{semicolon}}
 END;
 
 CREATE TRIGGER contact_removed AFTER DELETE ON contact BEGIN
     UPDATE contact_block SET contacts = contacts - 1
-        WHERE workspace_id = old.workspace_id AND block = old.id / 4096 AND type = old.type
+        WHERE workspace_id = old.workspace_id AND block = old.id / 8192 AND type = old.type
           AND blacklisted = old.blacklisted{{semicolon}}
     DELETE FROM contact_gram WHERE rowid = old.id{{semicolon}}
 END;
 
 CREATE TRIGGER contact_moved AFTER UPDATE OF blacklisted ON contact WHEN old.blacklisted <> new.blacklisted BEGIN
     UPDATE contact_block SET contacts = contacts - 1
-        WHERE workspace_id = old.workspace_id AND block = old.id / 4096 AND type = old.type
+        WHERE workspace_id = old.workspace_id AND block = old.id / 8192 AND type = old.type
           AND blacklisted = old.blacklisted{{semicolon}}
     INSERT INTO contact_block (workspace_id, block, type, blacklisted, contacts)
-        VALUES (new.workspace_id, new.id / 4096, new.type, new.blacklisted, 1)
+        VALUES (new.workspace_id, new.id / 8192, new.type, new.blacklisted, 1)
         ON CONFLICT (workspace_id, block, type, blacklisted) DO UPDATE SET contacts = contacts + 1{{semicolon}}
 END;
 
@@ -98,7 +98,7 @@ END;
 CREATE FUNCTION contact_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO contact_block (workspace_id, block, type, blacklisted, contacts)
-        SELECT workspace_id, id / 4096, type, blacklisted, COUNT(*) FROM added GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+        SELECT workspace_id, id / 8192, type, blacklisted, COUNT(*) FROM added GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
         ON CONFLICT (workspace_id, block, type, blacklisted)
         DO UPDATE SET contacts = contact_block.contacts + excluded.contacts{{semicolon}}
     INSERT INTO contact_unindexed (workspace_id, contact_id) SELECT workspace_id, id FROM added{{semicolon}}
@@ -110,7 +110,7 @@ CREATE TRIGGER contact_added AFTER INSERT ON contact REFERENCING NEW TABLE AS ad
 CREATE FUNCTION contact_removed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE contact_block SET contacts = contact_block.contacts - gone.contacts
-        FROM (SELECT workspace_id, id / 4096 AS block, type, blacklisted, COUNT(*) AS contacts FROM removed
+        FROM (SELECT workspace_id, id / 8192 AS block, type, blacklisted, COUNT(*) AS contacts FROM removed
               GROUP BY 1, 2, 3, 4) AS gone
         WHERE contact_block.workspace_id = gone.workspace_id AND contact_block.block = gone.block
           AND contact_block.type = gone.type AND contact_block.blacklisted = gone.blacklisted{{semicolon}}
@@ -122,10 +122,10 @@ CREATE TRIGGER contact_removed AFTER DELETE ON contact REFERENCING OLD TABLE AS 
 CREATE FUNCTION contact_moved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE contact_block SET contacts = contacts - 1
-        WHERE workspace_id = old.workspace_id AND block = old.id / 4096 AND type = old.type
+        WHERE workspace_id = old.workspace_id AND block = old.id / 8192 AND type = old.type
           AND blacklisted = old.blacklisted{{semicolon}}
     INSERT INTO contact_block (workspace_id, block, type, blacklisted, contacts)
-        VALUES (new.workspace_id, new.id / 4096, new.type, new.blacklisted, 1)
+        VALUES (new.workspace_id, new.id / 8192, new.type, new.blacklisted, 1)
         ON CONFLICT (workspace_id, block, type, blacklisted) DO UPDATE SET contacts = contact_block.contacts + 1{{semicolon}}
     RETURN NULL{{semicolon}}
 END $$;

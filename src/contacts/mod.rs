@@ -212,7 +212,7 @@ fn place(contact: &Contact) -> Cursor {
 const SAMPLE: i64 = 100;
 
 /// Nearer rows are walked over: that is faster than looking for their block.
-const WALKED: i64 = 4_096;
+const WALKED: i64 = 8_192;
 
 /// Where a page stands. Far down, whole blocks of contacts are skipped by their counts.
 async fn part(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, page: Page) -> Result<Part> {

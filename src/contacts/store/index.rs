@@ -41,9 +41,9 @@ pub async fn all_workspaces_insert(tx: &mut Tx, words: Words, found: &[Indexed])
 pub async fn all_workspaces_differences(db: &Db) -> Result<Vec<(i64, String, i64, i64)>> {
     db.all(
             "SELECT counted.workspace_id, counted.what, CAST(SUM(counted.kept) AS BIGINT), CAST(SUM(counted.found) AS BIGINT)
-             FROM (SELECT workspace_id, 'contacts from id ' || (block * 4096) AS what, contacts AS kept, 0 AS found FROM contact_block
+             FROM (SELECT workspace_id, 'contacts from id ' || (block * 8192) AS what, contacts AS kept, 0 AS found FROM contact_block
                    UNION ALL
-                   SELECT workspace_id, 'contacts from id ' || (id / 4096 * 4096), 0, 1 FROM contact
+                   SELECT workspace_id, 'contacts from id ' || (id / 8192 * 8192), 0, 1 FROM contact
                    UNION ALL
                    SELECT workspace_id, 'contacts with tag ' || id, contacts_count, 0 FROM tag WHERE deleted_at IS NULL
                    UNION ALL

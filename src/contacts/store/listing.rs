@@ -42,7 +42,7 @@ pub struct Part {
 }
 
 /// Ids of one row of `contact_block`.
-const BLOCK: i64 = 4_096;
+const BLOCK: i64 = 8_192;
 
 impl Part {
     /// The same rows, counted from the end of a block that stands before them with everything above it.
