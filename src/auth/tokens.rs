@@ -18,3 +18,10 @@ pub async fn issue(unit: &mut Unit, partner: PartnerScope, user: i64) -> Result<
     unit.changed();
     Ok(made)
 }
+
+/// Voids the token of one of a partner's people, or of all.
+pub async fn end_of(unit: &mut Unit, partner: PartnerScope, user: Option<i64>) -> Result<()> {
+    store::delete_partner_tokens(&mut unit.tx, partner, user).await?;
+    unit.changed();
+    Ok(())
+}

@@ -63,8 +63,10 @@ fn is_signed(secret: &str, delivery: &Delivery) -> bool {
     delivery.header("x-360dialog-signature") == hex
 }
 
-/// Every documented attribute with the form of its value; those that may be left out have a mark.
-const ATTRIBUTES: &[(&str, fn(&Value) -> bool)] = &[
+type Form = fn(&Value) -> bool;
+
+/// Every documented attribute with the form of its value.
+const ATTRIBUTES: &[(&str, Form)] = &[
     ("id", Value::is_string),
     ("brand_name", Value::is_string),
     ("payment_required", Value::is_boolean),

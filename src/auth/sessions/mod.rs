@@ -6,7 +6,7 @@
 
 mod store;
 
-use super::{PartnerScope, WorkspaceScope};
+use super::{PartnerScope, WorkspaceScope, tokens};
 use crate::app::{App, Unit};
 use crate::kernel::token::{self, TokenKind};
 use crate::kernel::{Error, Instant, Result, Secret, Timezone, secret};
@@ -263,7 +263,7 @@ pub async fn end_all_in(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
 /// Ends everything that is open with a partner: its own people's sessions, and those in its clients' workspaces.
 pub async fn end_all_of(unit: &mut Unit, partner: PartnerScope) -> Result<()> {
     store::all_workspaces_end_of(&mut unit.tx, partner).await?;
-    super::store::delete_partner_tokens(&mut unit.tx, partner, None).await?;
+    tokens::end_of(unit, partner, None).await?;
     unit.changed();
     Ok(())
 }
@@ -271,7 +271,7 @@ pub async fn end_all_of(unit: &mut Unit, partner: PartnerScope) -> Result<()> {
 /// Ends everything that one of a partner's people has open.
 pub async fn end_partner_user(unit: &mut Unit, partner: PartnerScope, user: i64) -> Result<()> {
     store::end_partner_user(&mut unit.tx, partner, user).await?;
-    super::store::delete_partner_tokens(&mut unit.tx, partner, Some(user)).await?;
+    tokens::end_of(unit, partner, Some(user)).await?;
     unit.changed();
     Ok(())
 }

@@ -59,11 +59,12 @@ impl Likeness {
 
     fn walk_fields(&mut self, side: usize, place: &str, fields: &mut Map<String, Value>) {
         for (name, value) in fields {
-            if DIFFERENT.contains(&name.as_str()) && (value.is_string() || value.is_number()) {
+            let is_id = name == "id" || name.ends_with("_id");
+            // Ids that are words are random.
+            let is_random = DIFFERENT.contains(&name.as_str()) && (value.is_string() || value.is_number());
+            if is_random || (is_id && value.is_string()) {
                 *value = Value::String(format!("some {name}"));
-            } else if (name == "id" || name.ends_with("_id")) && value.is_string() {
-                *value = Value::String(format!("some {name}"));
-            } else if (name == "id" || name.ends_with("_id")) && value.is_i64() {
+            } else if is_id && value.is_i64() {
                 // `contact_id` means the same everywhere, `id` what the object is.
                 let kind = if name == "id" { place } else { name };
                 *value = Value::String(self.named(side, kind, value.as_i64().unwrap_or_default()));
