@@ -9,7 +9,7 @@
 //! | 4 | [`channels`], [`conversations`] |
 //! | 5 | [`tickets`] |
 //! | readers | [`webhooks`], [`usage`] |
-//! | faces | [`http`], [`demo`], [`cli`] |
+//! | faces | [`http`], [`hub`], [`dashboard`], [`demo`], [`cli`] |
 //!
 //! A room imports from floors below it. Rules stand in a room's `mod.rs` as plain functions ("verbs"), SQL in its
 //! `store.rs`, routes in its `api.rs`, background work in its `jobs.rs`. `tests/tidy.rs` keeps this.
@@ -22,9 +22,11 @@ pub mod cli;
 pub mod config;
 pub mod contacts;
 pub mod conversations;
+pub mod dashboard;
 pub mod demo;
 pub mod events;
 pub mod http;
+pub mod hub;
 pub mod jobs;
 pub mod kernel;
 pub mod mail;

@@ -25,5 +25,7 @@ migrations![
     "0012_people",
     "0013_tickets",
     "0014_groups",
+    "0015_sessions",
+    "0016_partner_webhook",
     "0017_audit",
 ];

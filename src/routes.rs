@@ -3,15 +3,15 @@
 use crate::app::App;
 use crate::http::docs::Document;
 use crate::http::gate::{self, Gate};
+use crate::http::openapi::Told;
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, openapi};
-use crate::{
-    audit, channels, contacts, conversations, events, partners, plans, team, tickets, usage, webhooks, workspaces,
-};
+use crate::{audit, auth, dashboard, hub, partners, team, workspaces};
+use crate::{channels, contacts, conversations, events, plans, tickets, usage, webhooks};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 
-/// The route table.
+/// The route table of the API, with what belongs to its document.
 pub fn all() -> Vec<Route> {
     let rooms = [
         channels::api::routes(),
@@ -28,31 +28,54 @@ pub fn all() -> Vec<Route> {
         plans::api::routes(),
         workspaces::account::api::routes(),
         workspaces::api::routes(),
+        workspaces::visits::api::routes(),
         team::api::routes(),
-        team::pages::routes(),
+        team::pages::invite::routes(),
         tickets::api::routes(),
         usage::api::routes(),
+        hub::api::routes(),
         health::routes(),
         docs::routes(),
+        dashboard::routes(),
     ];
     rooms.into_iter().flatten().collect()
 }
 
+/// The route table of the dashboard: pages for people, which are no part of the API and its document.
+pub fn pages() -> Vec<Route> {
+    let rooms = [
+        team::pages::sign_in::routes(),
+        workspaces::pages::routes(),
+        workspaces::visits::pages::routes(),
+        auth::pages::keys::routes(),
+        auth::pages::partner_keys::routes(),
+        partners::pages::routes(),
+    ];
+    rooms.into_iter().flatten().collect()
+}
+
+/// What receivers of webhooks are told.
+const TOLD: &[Told<'static>] = &[
+    Told { events: events::WORKSPACE_EVENTS, payload: openapi::WORKSPACE_PAYLOAD },
+    Told { events: events::PARTNER_EVENTS, payload: openapi::PARTNER_PAYLOAD },
+    Told { events: events::HUB_EVENTS, payload: openapi::HUB_PAYLOAD },
+];
+
 /// The OpenAPI document of these routes.
 pub fn document(routes: &[Route]) -> String {
-    openapi::document(routes, events::WORKSPACE_EVENTS).to_json().unwrap_or_default()
+    openapi::document(routes, TOLD).to_json().unwrap_or_default()
 }
 
 /// The same document, laid out for people: what `skylight openapi` prints and `docs/openapi.json` holds.
 pub fn printed_document() -> String {
-    openapi::document(&all(), events::WORKSPACE_EVENTS).to_pretty_json().unwrap_or_default()
+    openapi::document(&all(), TOLD).to_pretty_json().unwrap_or_default()
 }
 
 /// The router with everything around it.
 pub fn pipeline(app: &App) -> Pipeline {
-    let routes = all();
+    let routes: Vec<Route> = all().into_iter().chain(pages()).collect();
     let http = Http::new(app, Document::new(|| document(&all()).into()));
-    let gate = Gate::new(http.clone(), &routes);
+    let gate = Gate::new(http.clone(), &routes, dashboard::problem_page);
     let mut router = Router::new();
     for route in routes {
         router = route.mount(router);

@@ -7,6 +7,7 @@ use skylight::app::App;
 use skylight::auth::WorkspaceScope;
 use skylight::cli::{manage, serve};
 use skylight::config::Config;
+use skylight::contacts::indexing;
 use skylight::kernel::{Email, SystemClock, SystemRandom, Timezone, text};
 use skylight::partners::PartnerPlan;
 use skylight::team::NewAdmin;
@@ -179,11 +180,11 @@ impl People {
         Ok(())
     }
 
-    /// Waits until the search index knows everybody.
+    /// Lets the search index know everybody, faster than the server would beside its requests.
     pub async fn until_indexed(&self) -> Result<()> {
         let began = Instant::now();
         while self.app.db.one::<bool>("SELECT EXISTS (SELECT 1 FROM contact_unindexed)", args![]).await? {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::try_join!(indexing::index_some(&self.app), indexing::index_some(&self.app))?;
         }
         *self.took.1.lock() = began.elapsed();
         if self.app.db.engine() == Engine::Postgres {

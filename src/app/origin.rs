@@ -8,11 +8,17 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 words! {
-    /// What somebody who acts is. `operator` runs the installation by its command line, `system` is background work.
+    /// What somebody who acts is. `partner_member` is one of a partner's people, `visit` a partner inside of a client's
+    /// workspace, `anonymous` somebody who is not signed in; `operator` runs the installation by its command line, `system` is
+    /// background work.
     pub enum ActorKind {
         WorkspaceKey = "workspace_key",
         PartnerKey = "partner_key",
         TeamMember = "team_member",
+        PartnerMember = "partner_member",
+        Partner = "partner",
+        Visit = "visit",
+        Anonymous = "anonymous",
         Operator = "operator",
         System = "system",
     }
@@ -70,6 +76,11 @@ impl Origin {
         Self { actor, real_actor: None, trace: Some(trace) }
     }
 
+    /// Somebody who has not said yet who they are.
+    pub fn anonymous(trace: Trace) -> Self {
+        Self::of_request(Actor::nameless(ActorKind::Anonymous, "nobody"), trace)
+    }
+
     /// The command line.
     pub fn operator() -> Self {
         Self { actor: Actor::nameless(ActorKind::Operator, "command line"), real_actor: None, trace: None }
@@ -82,6 +93,14 @@ impl Origin {
 
     /// Whether the partner's side or the installation acts, rather than the workspace itself.
     pub fn is_outside(&self) -> bool {
-        self.real_actor.is_some() || matches!(self.actor.kind, ActorKind::PartnerKey | ActorKind::Operator)
+        self.real_actor.is_some()
+            || matches!(
+                self.actor.kind,
+                ActorKind::PartnerKey
+                    | ActorKind::PartnerMember
+                    | ActorKind::Partner
+                    | ActorKind::Visit
+                    | ActorKind::Operator
+            )
     }
 }

@@ -1,6 +1,6 @@
 //! A unit of work: one transaction, one moment, and what must happen right after its commit.
 
-use super::{App, Origin};
+use super::{Actor, App, Origin};
 use crate::kernel::{Instant, Result};
 use skylight_db::Tx;
 
@@ -33,6 +33,11 @@ impl Unit {
     /// On whose behalf it runs.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Said by the verb that finds out who it is: somebody signs in, or uses a link.
+    pub fn is_by(&mut self, actor: Actor) {
+        self.origin.actor = actor;
     }
 
     /// Said by `events::record`: wake the readers of the log after the commit.

@@ -3,8 +3,8 @@
 
 use super::store::{self, Line};
 use super::{Action, Changes, Outcome};
-use crate::app::{App, Origin};
-use crate::auth::PartnerScope;
+use crate::app::{App, Origin, Trace};
+use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::{Instant, Result};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -37,6 +37,35 @@ pub async fn refused(app: &App, partner: PartnerScope, origin: Origin, client: i
     if let Err(error) = note(app, partner, origin, client).await {
         tracing::warn!(%error, partner = partner.id(), client, "a refused request could not be noted");
     }
+}
+
+/// Whose log an entry stands in.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose {
+    Workspace(WorkspaceScope),
+    Partner(PartnerScope),
+}
+
+/// Notes that somebody did not know a member's password. In the background: whoever guesses is not to learn from the time
+/// that there is a member. How many guesses there can be is limited where they are made.
+pub fn sign_in_refused(app: &App, trace: &Trace, whose: Whose, action: Action, member: i64) {
+    let (app, origin) = (app.clone(), Origin::anonymous(trace.clone()));
+    tokio::spawn(async move {
+        if let Err(error) = note_refusal(&app, origin, whose, action, member).await {
+            tracing::warn!(%error, "a refused login could not be noted");
+        }
+    });
+}
+
+async fn note_refusal(app: &App, origin: Origin, whose: Whose, action: Action, member: i64) -> Result<()> {
+    let mut unit = app.begin_by(origin).await?;
+    let (origin, now, changes) = (unit.origin().clone(), unit.now(), Changes::none().written());
+    let line = Line { origin: &origin, action, target: member, outcome: Outcome::Refused, changes: &changes };
+    match whose {
+        Whose::Workspace(scope) => store::insert(&mut unit.tx, scope, false, &line, now).await?,
+        Whose::Partner(scope) => store::insert_for_partner(&mut unit.tx, scope, &line, now).await?,
+    }
+    unit.commit().await
 }
 
 async fn note(app: &App, partner: PartnerScope, origin: Origin, client: i64) -> Result<()> {

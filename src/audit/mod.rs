@@ -12,7 +12,7 @@ mod changes;
 mod store;
 
 pub use action::Action;
-pub use attempts::refused;
+pub use attempts::{Whose, refused, sign_in_refused};
 pub use changes::Changes;
 
 use crate::app::{Actor, ActorKind, Unit};

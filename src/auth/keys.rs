@@ -100,6 +100,43 @@ pub async fn issue_partner_key(unit: &mut Unit, scope: PartnerScope, name: &str)
     Ok(IssuedKey { id, name: name.to_owned(), key, created_at: now })
 }
 
+/// A partner's key as it is listed: without the secret.
+#[derive(Debug)]
+pub struct PartnerKeyInfo {
+    pub id: i64,
+    pub name: String,
+    pub hint: String,
+    pub created_at: Instant,
+    pub last_used_at: Option<Instant>,
+}
+
+pub async fn list_partner_keys(read: impl skylight_db::Read, scope: PartnerScope) -> Result<Vec<PartnerKeyInfo>> {
+    let rows = store::partner_keys(read, scope).await?;
+    let info = |row: store::PartnerKeyInfoRow| PartnerKeyInfo {
+        id: row.id,
+        name: row.name,
+        hint: row.hint,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at,
+    };
+    Ok(rows.into_iter().map(info).collect())
+}
+
+/// Voids a partner's key; links and visits that came of it end with it.
+pub async fn revoke_partner_key(unit: &mut Unit, scope: PartnerScope, id: i64) -> Result<()> {
+    if !store::delete_partner_key(&mut unit.tx, scope, id).await? {
+        return Err(no_such());
+    }
+    audit::record_for_partner(unit, scope, Action::PartnerKeyRevoked, id, Changes::none()).await?;
+    unit.changed();
+    Ok(())
+}
+
+/// Holds a partner's key to the end of the unit; false if it was revoked.
+pub async fn lock_partner_key(unit: &mut Unit, scope: PartnerScope, id: i64) -> Result<bool> {
+    Ok(store::lock_partner_key(&mut unit.tx, scope, id).await?)
+}
+
 pub async fn list_keys(read: impl skylight_db::Read, scope: WorkspaceScope) -> Result<Vec<KeyInfo>> {
     let rows = store::workspace_keys(read, scope).await?;
     Ok(rows.into_iter().map(KeyInfo::from).collect())

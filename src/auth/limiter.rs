@@ -22,6 +22,11 @@ const MOST_WINDOWS: usize = 100_000;
 pub enum Bucket {
     WorkspaceKey(i64),
     PartnerKey(i64),
+    /// A browser that is signed in to a workspace.
+    Session(i64),
+    /// A browser that is signed in as a partner.
+    PartnerSession(i64),
+    PartnerToken(i64),
     /// Requests without a valid key.
     Address(IpAddr),
 }
@@ -168,6 +173,9 @@ fn name(bucket: Bucket) -> String {
     match bucket {
         Bucket::WorkspaceKey(id) => format!("w:{id}"),
         Bucket::PartnerKey(id) => format!("p:{id}"),
+        Bucket::Session(id) => format!("s:{id}"),
+        Bucket::PartnerSession(id) => format!("ps:{id}"),
+        Bucket::PartnerToken(id) => format!("pt:{id}"),
         Bucket::Address(address) => format!("a:{address}"),
     }
 }

@@ -2,25 +2,32 @@
 //!
 //! The hot path is a SHA-256, a look into a small in-process cache (under a second old, dropped at once when something
 //! of its workspace or partner changes on this node), and only then the database.
-//! Tables: `api_key`, `partner_key`, `rate_window`.
+//! Tables: `api_key`, `partner_key`, `rate_window`, `guess`; those of sessions in [`sessions`].
 
 mod domains;
+pub mod guesses;
 mod keys;
 pub mod limiter;
+pub mod pages;
+mod password;
 mod scope;
+pub mod sessions;
 mod store;
+pub mod tokens;
 mod uses;
 
 pub use domains::{DomainRule, Domains};
 pub use keys::{
-    IssuedKey, KeyChange, KeyInfo, NewKey, change_key, issue_partner_key, issue_workspace_key, key_info, key_name,
-    list_keys, regenerate_key, revoke_key,
+    IssuedKey, KeyChange, KeyInfo, NewKey, PartnerKeyInfo, change_key, issue_partner_key, issue_workspace_key,
+    key_info, key_name, list_keys, list_partner_keys, lock_partner_key, regenerate_key, revoke_key, revoke_partner_key,
 };
 pub use limiter::{Bucket, Decision, Limiter};
+pub use password::{Hashed, Password, Typed, Unfit};
 pub use scope::{PartnerScope, WorkspaceScope};
+pub use sessions::By;
 pub use uses::{keep_uses, write_uses};
 
-use crate::app::App;
+use crate::app::{Actor, ActorKind, App};
 use crate::kernel::cache::Recent;
 use crate::kernel::token::TokenKind;
 use crate::kernel::{Country, Result, secret, token};
@@ -40,13 +47,17 @@ pub enum Feature {
 pub enum Holder {
     Workspace(Arc<WorkspaceKey>),
     Partner(Arc<PartnerKey>),
+    /// One of a partner's people, who got a token.
+    Token(Arc<PartnerKey>),
 }
 
 impl Holder {
-    fn key_id(&self) -> KeyId {
+    /// Of which it is noted when they were used.
+    fn key_id(&self) -> Option<KeyId> {
         match self {
-            Self::Workspace(key) => KeyId::Workspace(key.key_id),
-            Self::Partner(key) => KeyId::Partner(key.key_id),
+            Self::Workspace(key) => Some(KeyId::Workspace(key.key_id)),
+            Self::Partner(key) => Some(KeyId::Partner(key.key_id)),
+            Self::Token(_) => None,
         }
     }
 }
@@ -65,11 +76,12 @@ pub struct WorkspaceKey {
     booking: bool,
 }
 
-/// A partner's key, and what is true of its partner.
+/// A partner's key or token, and what is true of its partner.
 #[derive(Debug)]
 pub struct PartnerKey {
     pub key_id: i64,
-    pub name: String,
+    /// The key, or whose token it is.
+    pub actor: Actor,
     pub scope: PartnerScope,
     pub is_active: bool,
 }
@@ -109,15 +121,21 @@ impl Authenticator {
             TokenKind::Workspace => {
                 store::workspace_key(&self.app.db, &hash).await?.map(|row| Holder::Workspace(Arc::new(row.into())))
             }
-            // A link opens a page, not the API.
-            TokenKind::Invitation => None,
-            TokenKind::Partner => {
-                store::partner_key(&self.app.db, &hash).await?.map(|row| Holder::Partner(Arc::new(row.into())))
+            TokenKind::Partner => store::partner_key(&self.app.db, &hash)
+                .await?
+                .map(|row| Holder::Partner(Arc::new(PartnerKey::of(row, ActorKind::PartnerKey)))),
+            TokenKind::PartnerToken => {
+                let found = store::partner_token(&self.app.db, &hash, self.app.now()).await?;
+                found.map(|row| Holder::Token(Arc::new(PartnerKey::of(row, ActorKind::PartnerMember))))
             }
+            // Links and sessions open pages, not the API.
+            _ => None,
         };
         if let Some(holder) = &found {
             // The cache forgets a key within a second, so its use need not be noted anywhere else.
-            self.uses.note(holder.key_id(), self.app.now());
+            if let Some(id) = holder.key_id() {
+                self.uses.note(id, self.app.now());
+            }
             self.cache.put(hash, holder.clone(), generation);
         }
         Ok(found)
@@ -140,9 +158,9 @@ impl From<store::WorkspaceKeyRow> for WorkspaceKey {
     }
 }
 
-impl From<store::PartnerKeyRow> for PartnerKey {
-    fn from(row: store::PartnerKeyRow) -> Self {
-        let scope = PartnerScope::of_key(row.partner_id);
-        Self { key_id: row.id, name: row.name, scope, is_active: row.status == "active" }
+impl PartnerKey {
+    fn of(row: store::PartnerKeyRow, kind: ActorKind) -> Self {
+        let (scope, actor) = (PartnerScope::of_key(row.partner_id), Actor::new(kind, row.actor_id, &row.name));
+        Self { key_id: row.id, actor, scope, is_active: row.status == "active" }
     }
 }

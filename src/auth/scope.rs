@@ -4,11 +4,11 @@
 use skylight_db::{Param, Value};
 
 /// One workspace. Comes first in every storage function of tenant data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkspaceScope(i64);
 
 /// One partner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartnerScope(i64);
 
 impl WorkspaceScope {
@@ -21,6 +21,11 @@ impl WorkspaceScope {
         Self(workspace_id)
     }
 
+    /// The workspace of a session that was looked up by its hash.
+    pub(super) fn of_session(workspace_id: i64) -> Self {
+        Self(workspace_id)
+    }
+
     /// The workspace stored with a job or an inbound hook's channel (rule T8).
     pub(crate) fn of_background_work(workspace_id: i64) -> Self {
         Self(workspace_id)
@@ -28,6 +33,11 @@ impl WorkspaceScope {
 
     /// A workspace that the verb has just created, or found to belong to the partner that asks (rule T2).
     pub(crate) fn owned_by(_: PartnerScope, workspace_id: i64) -> Self {
+        Self(workspace_id)
+    }
+
+    /// The workspace of somebody whose password was proved.
+    pub(crate) fn of_person(workspace_id: i64) -> Self {
         Self(workspace_id)
     }
 
@@ -48,6 +58,20 @@ impl PartnerScope {
     }
 
     pub(super) fn of_key(partner_id: i64) -> Self {
+        Self(partner_id)
+    }
+
+    /// The partner stored with a job's endpoint, or with an event (rule T8).
+    pub(crate) fn of_background_work(partner_id: i64) -> Self {
+        Self(partner_id)
+    }
+
+    pub(super) fn of_session(partner_id: i64) -> Self {
+        Self(partner_id)
+    }
+
+    /// The partner of somebody whose login or link was looked up.
+    pub(crate) fn of_person(partner_id: i64) -> Self {
         Self(partner_id)
     }
 

@@ -1,4 +1,4 @@
-//! All SQL of `api_key`, `partner_key` and `rate_window`. A key is looked up by its hash alone: it *is* the scope.
+//! All SQL of `api_key`, `partner_key`, `rate_window` and `guess`. A key is looked up by its hash alone: it *is* the scope.
 
 use super::uses::{KeyId, Use};
 use super::{PartnerScope, WorkspaceScope};
@@ -32,11 +32,12 @@ from_row!(WorkspaceKeyRow {
 
 pub struct PartnerKeyRow {
     pub id: i64,
+    pub actor_id: i64,
     pub name: String,
     pub partner_id: i64,
     pub status: String,
 }
-from_row!(PartnerKeyRow { id, name, partner_id, status });
+from_row!(PartnerKeyRow { id, actor_id, name, partner_id, status });
 
 pub struct KeyInfoRow {
     pub id: i64,
@@ -48,6 +49,15 @@ pub struct KeyInfoRow {
     pub last_used_at: Option<Instant>,
 }
 from_row!(KeyInfoRow { id, name, hint, allowed_domains, created_at, regenerated_at, last_used_at });
+
+pub struct PartnerKeyInfoRow {
+    pub id: i64,
+    pub name: String,
+    pub hint: String,
+    pub created_at: Instant,
+    pub last_used_at: Option<Instant>,
+}
+from_row!(PartnerKeyInfoRow { id, name, hint, created_at, last_used_at });
 
 pub async fn workspace_key(db: &Db, hash: &[u8; 32]) -> Result<Option<WorkspaceKeyRow>> {
     db.opt(
@@ -65,7 +75,7 @@ pub async fn workspace_key(db: &Db, hash: &[u8; 32]) -> Result<Option<WorkspaceK
 
 pub async fn partner_key(db: &Db, hash: &[u8; 32]) -> Result<Option<PartnerKeyRow>> {
     db.opt(
-        "SELECT partner_key.id, partner_key.name, partner_key.partner_id, partner.status
+        "SELECT partner_key.id, partner_key.id, partner_key.name, partner_key.partner_id, partner.status
          FROM partner_key JOIN partner ON partner.id = partner_key.partner_id
          WHERE partner_key.hash = $1",
         args![hash],
@@ -222,4 +232,96 @@ pub async fn delete_windows(tx: &mut Tx, before: Instant) -> Result<u64> {
         args![before],
     )
     .await
+}
+
+/// Counts a guess and answers how many that makes; none while guesses are refused. A row that was not touched since
+/// `forgotten` begins anew.
+pub async fn count_guess(tx: &mut Tx, subject: &[u8; 32], now: Instant, forgotten: Instant) -> Result<Option<i64>> {
+    tx.opt(
+        "INSERT INTO guess (subject, failures, tried_at, blocked_until) VALUES ($1, 1, $2, 0)
+         ON CONFLICT (subject) DO UPDATE SET
+             failures = CASE WHEN guess.tried_at < $3 THEN 1 ELSE guess.failures + 1 END, tried_at = $2
+         WHERE guess.blocked_until <= $2
+         RETURNING failures",
+        args![subject, now, forgotten],
+    )
+    .await
+}
+
+pub async fn block_guesses(tx: &mut Tx, subject: &[u8; 32], until: Instant) -> Result<()> {
+    tx.exec("UPDATE guess SET blocked_until = $2 WHERE subject = $1", args![subject, until]).await.map(|_| ())
+}
+
+pub async fn blocked_until(tx: &mut Tx, subject: &[u8; 32]) -> Result<Option<Instant>> {
+    let row: Option<(Instant,)> = tx.opt("SELECT blocked_until FROM guess WHERE subject = $1", args![subject]).await?;
+    Ok(row.map(|(until,)| until))
+}
+
+pub async fn forget_guesses(tx: &mut Tx, subject: &[u8; 32]) -> Result<()> {
+    tx.exec("DELETE FROM guess WHERE subject = $1", args![subject]).await.map(|_| ())
+}
+
+pub async fn take_guess_back(tx: &mut Tx, subject: &[u8; 32]) -> Result<()> {
+    let sql = "UPDATE guess SET failures = failures - 1 WHERE subject = $1 AND failures > 0";
+    tx.exec(sql, args![subject]).await.map(|_| ())
+}
+
+pub async fn delete_guesses(tx: &mut Tx, before: Instant) -> Result<u64> {
+    let sql = "DELETE FROM guess WHERE subject IN (SELECT subject FROM guess WHERE tried_at < $1 LIMIT 1000)";
+    tx.exec(sql, args![before]).await
+}
+
+pub async fn partner_keys(read: impl Read, scope: PartnerScope) -> Result<Vec<PartnerKeyInfoRow>> {
+    read.all(
+        "SELECT id, name, hint, created_at, last_used_at FROM partner_key WHERE partner_id = $1 ORDER BY id DESC",
+        args![scope],
+    )
+    .await
+}
+
+/// What was issued by the key goes with it.
+pub async fn delete_partner_key(tx: &mut Tx, scope: PartnerScope, id: i64) -> Result<bool> {
+    Ok(tx.exec("DELETE FROM partner_key WHERE partner_id = $1 AND id = $2", args![scope, id]).await? == 1)
+}
+
+/// Holds a key to the end of the transaction; false if it is not there any more.
+pub async fn lock_partner_key(tx: &mut Tx, scope: PartnerScope, id: i64) -> Result<bool> {
+    let sql = format!("SELECT id FROM partner_key WHERE partner_id = $1 AND id = $2 {}", tx.for_update());
+    Ok(tx.opt::<i64>(&sql, args![scope, id]).await?.is_some())
+}
+
+/// The holder of a token that opens now.
+pub async fn partner_token(db: &Db, hash: &[u8; 32], now: Instant) -> Result<Option<PartnerKeyRow>> {
+    db.opt(
+        "SELECT partner_token.id, partner_user.id, partner_user.email, partner_token.partner_id, partner.status
+         FROM partner_token JOIN partner ON partner.id = partner_token.partner_id
+         JOIN partner_user ON partner_user.partner_id = partner_token.partner_id AND partner_user.id = partner_token.user_id
+         WHERE partner_token.hash = $1 AND partner_token.expires_at > $2",
+        args![hash, now],
+    )
+    .await
+}
+
+pub async fn set_partner_token(
+    tx: &mut Tx,
+    partner: PartnerScope,
+    user: i64,
+    hash: &[u8; 32],
+    now: Instant,
+    expires_at: Instant,
+) -> Result<()> {
+    tx.exec(
+        "INSERT INTO partner_token (partner_id, user_id, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (partner_id, user_id)
+         DO UPDATE SET hash = excluded.hash, created_at = excluded.created_at, expires_at = excluded.expires_at",
+        args![partner, user, hash, now, expires_at],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Of one of a partner's people, or of all.
+pub async fn delete_partner_tokens(tx: &mut Tx, partner: PartnerScope, user: Option<i64>) -> Result<()> {
+    let sql = "DELETE FROM partner_token WHERE partner_id = $1 AND (user_id = $2 OR $2 IS NULL)";
+    tx.exec(sql, args![partner, user]).await.map(|_| ())
 }

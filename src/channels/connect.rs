@@ -5,7 +5,7 @@
 
 use super::account::{Account, by_id, context};
 use super::provider::{self, Credentials, Hook, Profile, Provider};
-use super::{SENDING_LANE, not_found, store};
+use super::{SENDING_LANE, hub, not_found, store};
 use crate::app::{App, Origin, Unit};
 use crate::audit::{self, Action, Changes};
 use crate::auth::WorkspaceScope;
@@ -17,6 +17,9 @@ use crate::{events, workspaces};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use std::collections::BTreeMap;
+
+const CONNECTED: &str = "partner.client.channel.connected";
+const DISCONNECTED: &str = "partner.client.channel.disconnected";
 
 /// What a caller says of an account to connect.
 pub struct NewChannel {
@@ -92,6 +95,9 @@ async fn examine(app: &App, scope: WorkspaceScope, mut new: NewChannel) -> Resul
     }
     // An account that comes back keeps its address and its verify token: somebody entered them at the provider.
     let known = store::setting_of(&app.db, scope, new.kind, provider, profile.identity.as_deref()).await?;
+    if known.is_none() && new.kind == "whatsapp" {
+        workspaces::hub::may_add_numbers(&app.db, scope).await?;
+    }
     let before = match known {
         Some(id) => by_id(app, scope, id).await?,
         None => None,
@@ -134,6 +140,9 @@ async fn write_down(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, exami
     meter::take_channel(unit, scope).await?;
     let now = unit.now();
     let known = store::setting_of(&mut unit.tx, scope, new.kind, provider, profile.identity.as_deref()).await?;
+    if known.is_none() && new.kind == "whatsapp" {
+        workspaces::hub::may_add_numbers(&mut unit.tx, scope).await?;
+    }
     let free = match known {
         Some(id) => Some(id),
         None => store::free_setting(&mut unit.tx, scope, new.kind).await?,
@@ -158,7 +167,7 @@ async fn write_down(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, exami
     written.map_err(|error| {
         if error.is_unique("channel_identity") { Error::channel_already_connected() } else { error.into() }
     })?;
-    tell_partner(unit, scope, "partner.client.channel.connected", id).await?;
+    tell_partner(unit, scope, CONNECTED, id).await?;
     let changes = Changes::of("type", new.kind).and("provider", provider).and("username", &profile.username);
     audit::record(unit, scope, Action::ChannelConnected, id, changes).await?;
     Ok(Connected { id, webhook_url: hook_url(&app, new.provider, hook_token), verify_token: verify_token.clone() })
@@ -194,7 +203,7 @@ pub async fn stop(unit: &mut Unit, account: &Account, why: &str) -> Result<()> {
 
 async fn lost(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
     meter::give_back_channel(unit, scope).await?;
-    tell_partner(unit, scope, "partner.client.channel.disconnected", id).await
+    tell_partner(unit, scope, DISCONNECTED, id).await
 }
 
 async fn tell_partner(unit: &mut Unit, scope: WorkspaceScope, event: &'static str, id: i64) -> Result<()> {
@@ -205,6 +214,10 @@ async fn tell_partner(unit: &mut Unit, scope: WorkspaceScope, event: &'static st
         "channel": {"id": id, "type": channel.kind, "username": channel.username},
     });
     events::record_for_partner(unit, partner, event, scope.id(), &data).await?;
+    match event {
+        CONNECTED => hub::record_connected(unit, partner, scope, id).await?,
+        _ => hub::record_lost(unit, partner, scope, id).await?,
+    }
     unit.changed();
     Ok(())
 }

@@ -5,6 +5,7 @@ mod account;
 pub mod api;
 mod connect;
 mod graph;
+mod hub;
 mod inbound;
 pub mod provider;
 mod sandbox;

@@ -1,5 +1,6 @@
 //! All SQL of `channel` and `inbound`.
 
+use super::hub::HubRow;
 use crate::auth::WorkspaceScope;
 use crate::kernel::Instant;
 use skylight_db::{Db, Param, Read, Result, Tx, args, from_row, list, placeholders};
@@ -94,6 +95,22 @@ pub async fn setting_of(
         args![scope, kind, provider, identity],
     )
     .await
+}
+
+from_row!(HubRow { public_id, kind, provider, name, username, identity, is_connected, created_at, updated_at });
+
+pub async fn hub(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Option<HubRow>> {
+    read.opt(
+        "SELECT public_id, type, provider, name, username, identity, is_connected, created_at, updated_at
+         FROM channel WHERE workspace_id = $1 AND id = $2",
+        args![scope, id],
+    )
+    .await
+}
+
+pub async fn set_public_id(tx: &mut Tx, scope: WorkspaceScope, id: i64, public_id: &str) -> Result<()> {
+    let sql = "UPDATE channel SET public_id = $3 WHERE workspace_id = $1 AND id = $2 AND public_id IS NULL";
+    tx.exec(sql, args![scope, id, public_id]).await.map(|_| ())
 }
 
 pub struct Connection<'a> {

@@ -4,8 +4,8 @@ use crate::app::{App, Origin};
 use crate::auth::{self, DomainRule, Domains, NewKey, PartnerScope, WorkspaceScope};
 use crate::config::Config;
 use crate::contacts;
-use crate::kernel::{Email, Error, Result, Secret, Timezone};
-use crate::partners::{self, PartnerPlan};
+use crate::kernel::{Country, Email, Error, Result, Secret, Timezone};
+use crate::partners::{self, PartnerPlan, people};
 use crate::team::NewAdmin;
 use crate::usage;
 
@@ -35,8 +35,38 @@ pub async fn create_partner(app: &App, name: &str, email: &str, plan: PartnerPla
     let (made, key) = new_partner(app, name, &email, plan).await?;
     let key = key.reveal();
     // One kind of partner key opens both partner APIs.
-    let answer = json!({"id": made.scope.id(), "partner_key": key, "hub_id": made.public_id, "hub_key": key});
+    let mut answer = json!({"id": made.scope.id(), "partner_key": key, "hub_id": made.public_id, "hub_key": key});
+    if let Some(url) = first_person(app, made.scope, &email).await? {
+        answer["invitation_url"] = url.reveal().into();
+    }
     print(&answer, as_json);
+    Ok(())
+}
+
+/// The link of a new partner's first person; none where the e-mail is somebody's login already.
+async fn first_person(app: &App, partner: PartnerScope, email: &Email) -> Result<Option<Secret>> {
+    let mut unit = app.begin_by(Origin::operator()).await?;
+    if people::is_taken(&mut unit, email).await? {
+        return Ok(None);
+    }
+    let invitation = people::invite(&mut unit, partner, email).await?;
+    unit.commit().await?;
+    Ok(Some(invitation.url))
+}
+
+/// Invites one of a partner's people.
+pub async fn invite_person(app: &App, partner: i64, email: &str) -> Result<people::Invitation> {
+    let email = parse_email("email", email)?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
+    let invitation = people::invite(&mut unit, PartnerScope::named_by_operator(partner), &email).await?;
+    unit.commit().await?;
+    Ok(invitation)
+}
+
+/// `skylight partner invite`.
+pub async fn invite_partner(app: &App, id: i64, email: &str, as_json: bool) -> Result<()> {
+    let invitation = invite_person(app, id, email).await?;
+    print(&json!({"invitation_url": invitation.url.reveal(), "expires_at": invitation.expires_at}), as_json);
     Ok(())
 }
 
@@ -75,6 +105,20 @@ pub async fn set_partner(app: &App, id: i64, seats: Option<i64>, plan: Option<Pa
         "Partner {id}: plan {}, {} of {} seats used.",
         partner.plan, partner.client_seats.used, partner.client_seats.max
     );
+    Ok(())
+}
+
+/// What the second partner API shows of a partner, and gives its clients, by default.
+pub async fn set_partner_defaults(app: &App, id: i64, country: Option<&str>, client_plan: Option<&str>) -> Result<()> {
+    let by_code = |code: &str| {
+        let found = Country::all().find(|country| country.code().eq_ignore_ascii_case(code));
+        found.ok_or_else(|| Error::field("country", format!("{code} is not the code of a country.")))
+    };
+    let country = country.map(by_code).transpose()?;
+    let mut unit = app.begin_by(Origin::operator()).await?;
+    partners::set_defaults(&mut unit, PartnerScope::named_by_operator(id), country, client_plan).await?;
+    unit.commit().await?;
+    println!("Partner {id} is set.");
     Ok(())
 }
 

@@ -57,7 +57,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum PartnerCommand {
-    /// Make a partner and print its key, once.
+    /// Make a partner and print its key, and a link where its first person chooses a password, once.
     Create {
         #[arg(long)]
         company_name: String,
@@ -68,7 +68,16 @@ enum PartnerCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Refuse the keys of a partner and of its clients.
+    /// Print a link, good once and for seven days, where one of a partner's people chooses a password.
+    Invite {
+        #[command(flatten)]
+        partner: PartnerId,
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Refuse the keys of a partner and of its clients, and end their sessions.
     Suspend(PartnerId),
     /// Lift a suspension.
     Reactivate(PartnerId),
@@ -80,6 +89,12 @@ enum PartnerCommand {
         seats: Option<i64>,
         #[arg(long)]
         plan: Option<Plan>,
+        /// Where the partner is: two letters, `SA`.
+        #[arg(long)]
+        country: Option<String>,
+        /// The plan of clients that are made without one, in the second partner API.
+        #[arg(long, value_name = "SLUG")]
+        client_plan: Option<String>,
     },
 }
 
@@ -227,11 +242,21 @@ async fn execute(command: Command, config: Config) -> Result<()> {
         Command::Partner(PartnerCommand::Create { company_name, email, plan, json }) => {
             manage::create_partner(&app, &company_name, &email, plan.into(), json).await
         }
+        Command::Partner(PartnerCommand::Invite { partner, email, json }) => {
+            manage::invite_partner(&app, partner.id, &email, json).await
+        }
         Command::Partner(PartnerCommand::Suspend(partner)) => manage::set_partner_active(&app, partner.id, false).await,
         Command::Partner(PartnerCommand::Reactivate(partner)) => {
             manage::set_partner_active(&app, partner.id, true).await
         }
-        Command::Partner(PartnerCommand::Set { partner, seats, plan }) => {
+        Command::Partner(PartnerCommand::Set { partner, seats, plan, country, client_plan }) => {
+            let says_defaults = country.is_some() || client_plan.is_some();
+            if says_defaults {
+                manage::set_partner_defaults(&app, partner.id, country.as_deref(), client_plan.as_deref()).await?;
+            }
+            if says_defaults && seats.is_none() && plan.is_none() {
+                return Ok(());
+            }
             manage::set_partner(&app, partner.id, seats, plan.map(PartnerPlan::from)).await
         }
         Command::Workspace(WorkspaceCommand::Create { partner, company_name, plan, admin_email, json }) => {

@@ -1,7 +1,7 @@
 //! Putting the server together: the app, the readers of the event log, the workers, the listener.
 
 use crate::app::App;
-use crate::auth::{self, Limiter};
+use crate::auth::{self, Limiter, guesses, sessions};
 use crate::config::Config;
 use crate::http::{idempotency, server};
 use crate::jobs::Workers;
@@ -125,6 +125,9 @@ async fn sweep(app: &App) -> Result<()> {
     while !app.is_stopping() {
         let removed = idempotency::forget_old(app).await?
             + conversations::forget_early_statuses(app).await?
+            + sessions::forget_old(app).await?
+            + guesses::forget_old(app).await?
+            + workspaces::visits::forget_old(app).await?
             + Limiter::forget_old(app).await?;
         if removed == 0 {
             return Ok(());

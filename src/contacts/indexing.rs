@@ -44,7 +44,7 @@ pub async fn recount(db: &Db) -> Result<Vec<String>> {
 }
 
 /// Indexes one batch; answers how many.
-async fn index_some(app: &App) -> Result<usize> {
+pub async fn index_some(app: &App) -> Result<usize> {
     if !index::all_workspaces_any_waiting(&app.db).await? {
         return Ok(0);
     }

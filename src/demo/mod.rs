@@ -14,7 +14,7 @@ use crate::conversations;
 use crate::kernel::fields::{self, Source};
 use crate::kernel::{Country, Email, Error, Result, Secret, Timezone};
 use crate::partners::{self, PartnerPlan};
-use crate::team::NewAdmin;
+use crate::team::{self, NewAdmin};
 use crate::tickets;
 use crate::webhooks::{self, HookUrl, NewWebhook};
 use crate::workspaces::{self, NewClient};
@@ -77,6 +77,8 @@ struct Made {
     key: Secret,
     first_contact: i64,
     channel: i64,
+    /// Where its admin chooses a password.
+    invitation: Option<String>,
 }
 
 /// Fills an empty database and prints a tour. A database that holds a partner already is left as it is.
@@ -92,7 +94,17 @@ pub async fn fill(app: &App, receiver: Option<&Receiver>) -> Result<()> {
         let (scope, key) = manage::new_workspace(app, partner.scope, &new_client(story)?).await?;
         made.push(tell(app, scope, story, key, receiver).await?);
     }
+    let ops = manage::invite_person(app, partner.scope.id(), email.as_str()).await?;
     print_tour(app, &partner_key, &made, receiver);
+    println!(
+        "\nThe dashboard is at {}. These links open once, where somebody chooses a password:\n",
+        app.config.public("/")
+    );
+    println!("  partner               {}", ops.url.reveal());
+    for client in &made {
+        println!("  admin of client {:<5} {}", client.id, client.invitation.as_deref().unwrap_or("(mailed)"));
+    }
+    println!();
     Ok(())
 }
 
@@ -136,7 +148,8 @@ async fn tell(
     write_in(app, scope, story, connected.id).await?;
     reply(app, scope, first_contact, story.reply).await?;
     ask(app, scope, story.question).await?;
-    Ok(Made { id: scope.id(), company: story.company, key, first_contact, channel: connected.id })
+    let invitation = invite(app, scope).await?;
+    Ok(Made { id: scope.id(), company: story.company, key, first_contact, channel: connected.id, invitation })
 }
 
 fn read<T: fields::Input>(value: Value) -> Result<T> {
@@ -183,6 +196,14 @@ async fn ask(app: &App, scope: WorkspaceScope, (subject, body): (&str, &str)) ->
     let mut unit = app.begin_by(Origin::operator()).await?;
     tickets::open(&mut unit, scope, read(json!({"subject": subject, "body": body}))?).await?;
     unit.commit().await
+}
+
+async fn invite(app: &App, scope: WorkspaceScope) -> Result<Option<String>> {
+    let mut unit = app.begin_by(Origin::operator()).await?;
+    let admin = workspaces::account::get(&mut unit.tx, scope).await?.primary_user.id;
+    let invitation = team::invite(&mut unit, scope, admin).await?;
+    unit.commit().await?;
+    Ok(invitation.shown())
 }
 
 fn print_tour(app: &App, partner_key: &Secret, made: &[Made], receiver: Option<&Receiver>) {

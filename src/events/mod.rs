@@ -33,6 +33,32 @@ pub const WORKSPACE_EVENTS: &[(&str, &str)] = &[
     ("ticket.created", "A support ticket was opened."),
 ];
 
+/// The documented partner events, and what each means.
+pub const PARTNER_EVENTS: &[(&str, &str)] = &[
+    ("partner.client.created", "A client workspace was provisioned."),
+    ("partner.client.updated", "A client's plan or details were changed."),
+    ("partner.client.suspended", "A client workspace was suspended."),
+    ("partner.client.reactivated", "A suspended client workspace was reactivated."),
+    ("partner.client.deleted", "A client workspace was deleted."),
+    ("partner.client.channel.connected", "A client connected a messaging channel."),
+    ("partner.client.channel.disconnected", "A client's channel went offline."),
+];
+
+/// What the second partner API calls the same happenings: it has one word for each stage of a number.
+pub const HUB_EVENTS: &[(&str, &str)] = &[
+    ("client_created", "A client was made."),
+    ("channel_created", "A client connected a number for the first time."),
+    ("channel_ready", "A number can be used."),
+    ("channel_running", "A number is running."),
+    ("channel_live", "A number is live."),
+    ("channel_status_changed", "A number is no longer connected."),
+];
+
+/// Whether an event of a partner's log is told by the second partner API.
+pub fn is_of_hub(kind: &str) -> bool {
+    HUB_EVENTS.iter().any(|(event, _)| *event == kind)
+}
+
 /// An event as its readers see it.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -73,7 +99,22 @@ pub async fn record(
     record_returning_id(unit, scope, kind, subject, data).await.map(|_| ())
 }
 
-/// Records that something happened to a partner's client.
+/// Records that something happened to a partner's client; answers the event's id.
+pub async fn record_for_partner_returning_id(
+    unit: &mut Unit,
+    scope: PartnerScope,
+    kind: &'static str,
+    subject: i64,
+    data: &impl Serialize,
+) -> Result<i64> {
+    let data = serde_json::to_string(data).map_err(Error::internal)?;
+    let now = unit.now();
+    let id = store::insert_for_partner(&mut unit.tx, scope, kind, subject, &data, now).await?;
+    unit.recorded_event();
+    Ok(id)
+}
+
+/// Likewise, for the many who need no id.
 pub async fn record_for_partner(
     unit: &mut Unit,
     scope: PartnerScope,
@@ -81,9 +122,5 @@ pub async fn record_for_partner(
     subject: i64,
     data: &impl Serialize,
 ) -> Result<()> {
-    let data = serde_json::to_string(data).map_err(Error::internal)?;
-    let now = unit.now();
-    store::insert_for_partner(&mut unit.tx, scope, kind, subject, &data, now).await?;
-    unit.recorded_event();
-    Ok(())
+    record_for_partner_returning_id(unit, scope, kind, subject, data).await.map(|_| ())
 }

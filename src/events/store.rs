@@ -29,13 +29,13 @@ pub async fn insert_for_partner(
     subject: i64,
     data: &str,
     now: Instant,
-) -> Result<()> {
-    tx.exec(
-        "INSERT INTO event (workspace_id, partner_id, kind, subject_id, data, created_at) VALUES (NULL, $1, $2, $3, $4, $5)",
+) -> Result<i64> {
+    tx.one(
+        "INSERT INTO event (workspace_id, partner_id, kind, subject_id, data, created_at)
+         VALUES (NULL, $1, $2, $3, $4, $5) RETURNING id",
         args![scope, kind, subject, data, now],
     )
     .await
-    .map(|_| ())
 }
 
 /// The last number of a workspace's log.

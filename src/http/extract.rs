@@ -1,12 +1,15 @@
 //! What handlers take. A scope is reached only through a caller that the gate has admitted.
 
 use super::idempotency::Claim;
+use super::route::{Dialect, FORM};
 use super::{Http, Reply};
 use crate::app::{Actor, ActorKind, App, Origin, Trace, Unit};
+use crate::auth::sessions::{By, PartnerSession, Session};
 use crate::auth::{PartnerKey, PartnerScope, WorkspaceKey, WorkspaceScope};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::fields::{self, Input, Source};
 use crate::kernel::{Country, Error, Fields, Result, json};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use http::request::Parts;
 use serde_json::{Map, Value};
@@ -29,6 +32,52 @@ pub struct PartnerCaller {
     pub key: Arc<PartnerKey>,
     pub(super) trace: Trace,
     pub(super) claim: Option<Claim>,
+}
+
+/// Somebody who is signed in to a workspace, admitted to this route.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub app: App,
+    pub session: Arc<Session>,
+    pub(super) trace: Trace,
+}
+
+/// Somebody who is signed in as a partner, admitted to this route.
+#[derive(Clone, Debug)]
+pub struct PartnerSignedIn {
+    pub app: App,
+    pub session: Arc<PartnerSession>,
+    pub(super) trace: Trace,
+}
+
+impl SignedIn {
+    pub fn scope(&self) -> WorkspaceScope {
+        self.session.scope
+    }
+
+    pub async fn begin(&self) -> Result<Unit> {
+        let trace = self.trace.clone();
+        let origin = match &self.session.by {
+            By::Member { id, name, .. } => Origin::of_request(Actor::new(ActorKind::TeamMember, *id, name), trace),
+            By::Visit(partner) => {
+                let visit = Actor::new(ActorKind::Visit, self.session.id, &self.session.brand);
+                let partner = Actor::new(ActorKind::Partner, partner.id(), &self.session.brand);
+                Origin { real_actor: Some(partner), ..Origin::of_request(visit, trace) }
+            }
+        };
+        self.app.begin_by(origin).await
+    }
+}
+
+impl PartnerSignedIn {
+    pub fn scope(&self) -> PartnerScope {
+        self.session.scope
+    }
+
+    pub async fn begin(&self) -> Result<Unit> {
+        let actor = Actor::new(ActorKind::PartnerMember, self.session.user, &self.session.email);
+        self.app.begin_by(Origin::of_request(actor, self.trace.clone())).await
+    }
 }
 
 impl WorkspaceCaller {
@@ -56,7 +105,7 @@ impl PartnerCaller {
     }
 
     pub fn origin(&self) -> Origin {
-        Origin::of_request(Actor::new(ActorKind::PartnerKey, self.key.key_id, &self.key.name), self.trace.clone())
+        Origin::of_request(self.key.actor.clone(), self.trace.clone())
     }
 
     pub async fn begin(&self) -> Result<Unit> {
@@ -92,6 +141,8 @@ macro_rules! caller {
 }
 caller!(WorkspaceCaller);
 caller!(PartnerCaller);
+caller!(SignedIn);
+caller!(PartnerSignedIn);
 
 /// What the request is known by, on routes that need no key.
 impl FromRequestParts<Http> for Trace {
@@ -119,6 +170,7 @@ impl<T: Input> FromRequest<Http> for Valid<T> {
 #[derive(Debug)]
 pub struct Unread {
     body: Value,
+    source: Source,
     country: Option<Country>,
 }
 
@@ -134,7 +186,7 @@ impl Unread {
 
     pub fn read_by<T>(&self, reader: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T> {
         check_arrays(&self.body)?;
-        match fields::examine_by(&self.body, Source::Body, self.country, reader)? {
+        match fields::examine_by(&self.body, self.source, self.country, reader)? {
             (Some(input), errors) if errors.is_empty() => Ok(input),
             (_, errors) => Err(Error::fields(errors)),
         }
@@ -153,7 +205,13 @@ impl FromRequest<Http> for Unread {
 
     async fn from_request(request: Request, _: &Http) -> Result<Self> {
         let country = request.extensions().get::<Option<Country>>().copied().flatten();
-        Ok(Self { body: body_value(request).await?, country })
+        let takes_forms = Dialect::of_path(request.uri().path()) != Dialect::Product;
+        if takes_forms && media_type(&request).as_deref() == Some(FORM) {
+            let bytes = bytes_of(request).await?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| Error::malformed_body())?;
+            return Ok(Self { body: pairs(text), source: Source::Query, country });
+        }
+        Ok(Self { body: body_value(request).await?, source: Source::Body, country })
     }
 }
 
@@ -179,7 +237,7 @@ impl<T: Input> FromRequest<Http> for Examined<T> {
 /// The JSON value of a body; no body at all reads as an empty object.
 async fn body_value(request: Request) -> Result<Value> {
     let is_json = is_json(&request);
-    let bytes = axum::body::to_bytes(request.into_body(), usize::MAX).await.map_err(|_| Error::malformed_request())?;
+    let bytes = bytes_of(request).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
@@ -187,6 +245,18 @@ async fn body_value(request: Request) -> Result<Value> {
         return Err(Error::unsupported_media_type());
     }
     json::parse(&bytes).ok_or_else(Error::malformed_body)
+}
+
+/// The gate has read it all and judged its length.
+async fn bytes_of(request: Request) -> Result<Bytes> {
+    axum::body::to_bytes(request.into_body(), usize::MAX).await.map_err(|_| Error::malformed_request())
+}
+
+/// Names and values of a query or a form.
+fn pairs(text: &str) -> Value {
+    let pairs = url::form_urlencoded::parse(text.as_bytes());
+    let map: Map<String, Value> = pairs.map(|(k, v)| (k.into_owned(), Value::String(v.into_owned()))).collect();
+    Value::Object(map)
 }
 
 fn check_arrays(body: &Value) -> Result<()> {
@@ -198,9 +268,13 @@ fn check_arrays(body: &Value) -> Result<()> {
 
 /// Clients that send no type at all are understood; another type is refused.
 fn is_json(request: &Request) -> bool {
-    let Some(given) = request.headers().get(http::header::CONTENT_TYPE) else { return true };
-    let kind = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(kind) = media_type(request) else { return true };
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+fn media_type(request: &Request) -> Option<String> {
+    let given = request.headers().get(http::header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 /// A query string, read and checked.
@@ -234,10 +308,7 @@ impl FromRequestParts<Http> for UnreadQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
-        let query = parts.uri.query().unwrap_or_default();
-        let pairs = url::form_urlencoded::parse(query.as_bytes());
-        let map: Map<String, Value> = pairs.map(|(k, v)| (k.into_owned(), Value::String(v.into_owned()))).collect();
-        Ok(Self(Value::Object(map)))
+        Ok(Self(pairs(parts.uri.query().unwrap_or_default())))
     }
 }
 
@@ -262,6 +333,19 @@ impl FromRequestParts<Http> for Segment {
 
     async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
         named(parts).next().map(|text| Self(text.to_owned())).ok_or_else(Error::not_found)
+    }
+}
+
+/// Two words in the path, in their order.
+#[derive(Clone, Debug)]
+pub struct TwoSegments(pub String, pub String);
+
+impl FromRequestParts<Http> for TwoSegments {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
+        let mut words = named(parts).map(str::to_owned);
+        words.next().zip(words.next()).map(|(first, second)| Self(first, second)).ok_or_else(Error::not_found)
     }
 }
 

@@ -2,13 +2,14 @@
 //! (`security.md` section 13), first failure answers.
 
 use super::idempotency::{self, Outcome};
-use super::pipeline::{Attempt, GaveWay};
-use super::route::{Route, Who};
+use super::people;
+use super::pipeline::{self, Attempt, GaveWay};
+use super::route::{Permission, Route, Who};
 use super::{Http, PartnerCaller, WorkspaceCaller};
-use crate::app::Trace;
+use crate::app::{App, Trace};
 use crate::audit;
 use crate::auth::{Bucket, Decision, Domains, Feature, Holder, WorkspaceKey};
-use crate::kernel::{Error, Result};
+use crate::kernel::{Error, Problem, Result};
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -23,17 +24,23 @@ use std::time::Duration;
 
 /// What the gate must know of a route.
 #[derive(Clone, Copy, Debug)]
-struct Rule {
-    who: Who,
+pub(super) struct Rule {
+    pub who: Who,
+    pub permission: Permission,
+    pub body_limit: usize,
     feature: Option<Feature>,
-    body_limit: usize,
     guessable: bool,
+    is_page: bool,
 }
+
+/// How a refusal is written for people: as a page of the dashboard.
+pub type ProblemPage = fn(&App, &HeaderMap, &Problem) -> Response;
 
 /// The route table as the gate looks things up in it.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    http: Http,
+    pub(super) http: Http,
+    problem_page: ProblemPage,
     rules: Arc<HashMap<&'static str, Vec<(Method, Rule)>>>,
 }
 
@@ -44,14 +51,20 @@ pub struct ClientAddress(pub IpAddr);
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Gate {
-    pub fn new(http: Http, routes: &[Route]) -> Self {
+    pub fn new(http: Http, routes: &[Route], problem_page: ProblemPage) -> Self {
         let mut rules: HashMap<&'static str, Vec<(Method, Rule)>> = HashMap::new();
         for route in routes {
-            let (who, feature) = (route.who, route.feature);
-            let rule = Rule { who, feature, body_limit: route.body_limit, guessable: route.guessable };
+            let rule = Rule {
+                who: route.who,
+                permission: route.permission,
+                body_limit: route.body_limit,
+                feature: route.feature,
+                guessable: route.guessable,
+                is_page: route.is_page,
+            };
             rules.entry(route.path).or_default().push((route.method.clone(), rule));
         }
-        Self { http, rules: Arc::new(rules) }
+        Self { http, problem_page, rules: Arc::new(rules) }
     }
 
     fn rule(&self, request: &Request) -> Option<Rule> {
@@ -70,12 +83,14 @@ impl Gate {
         let bucket = match &holder {
             Some(Holder::Workspace(key)) => Bucket::WorkspaceKey(key.key_id),
             Some(Holder::Partner(key)) => Bucket::PartnerKey(key.key_id),
+            Some(Holder::Token(token)) => Bucket::PartnerToken(token.key_id),
             None => Bucket::of_address(address),
         };
         let decision = self.http.limiter.take(bucket).await;
         let refusal = match (&holder, decision) {
             (_, Some(decision)) if !decision.allowed => Some(Error::rate_limited().retry_after(decision.retry_after)),
             (None, _) if who == Who::Partner => Some(Error::partner_unauthenticated()),
+            (None, _) if who == Who::Hub => Some(Error::hub_unauthenticated()),
             (None, _) => Some(Error::unauthenticated()),
             _ => None,
         };
@@ -103,12 +118,26 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         add_rate_headers(response.headers_mut(), decision);
         return response;
     };
-    if matches!(rule.who, Who::Provider | Who::Public) {
-        if rule.guessable {
-            return guarded(&gate, rule, request, next).await;
-        }
-        return unkeyed(rule, request, next).await;
+    if rule.is_page {
+        let headers = request.headers().clone();
+        let mut answer = without_key(&gate, rule, request, next).await;
+        let problem = pipeline::take_problem(&mut answer);
+        return problem.map_or(answer, |problem| (gate.problem_page)(&gate.http.app, &headers, &problem));
     }
+    if matches!(rule.who, Who::Provider | Who::Public) {
+        return without_key(&gate, rule, request, next).await;
+    }
+    keyed(gate, rule, request, next).await
+}
+
+async fn without_key(gate: &Gate, rule: Rule, request: Request, next: Next) -> Response {
+    if matches!(rule.who, Who::Session | Who::PartnerSession) {
+        return people::admit(gate, rule, request, next).await.unwrap_or_else(IntoResponse::into_response);
+    }
+    if rule.guessable { guarded(gate, rule, request, next).await } else { unkeyed(rule, request, next).await }
+}
+
+async fn keyed(gate: Gate, rule: Rule, request: Request, next: Next) -> Response {
     let from = address(&request);
     let (parts, body) = request.into_parts();
     let identified = gate.identify(rule.who, &parts.headers, from).await;
@@ -133,13 +162,19 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
         return Err(refusal);
     }
     let owner = match (rule.who, &identified.holder) {
-        _ if !in_its_header(request.headers(), identified.holder.as_ref()) => return Err(Error::wrong_credential()),
+        _ if !in_its_header(rule.who, request.headers(), identified.holder.as_ref()) => {
+            return Err(Error::wrong_credential());
+        }
         (Who::Workspace, Some(Holder::Workspace(key))) => {
             check_workspace(key, rule.feature, request.headers())?;
             format!("w:{}", key.scope.id())
         }
-        (Who::Partner, Some(Holder::Partner(key))) if !key.is_active => return Err(Error::partner_suspended()),
-        (Who::Partner, Some(Holder::Partner(key))) => format!("p:{}", key.scope.id()),
+        (Who::Partner | Who::Hub, Some(Holder::Partner(key))) | (Who::Hub, Some(Holder::Token(key))) => {
+            if !key.is_active {
+                return Err(Error::partner_suspended());
+            }
+            format!("p:{}", key.scope.id())
+        }
         _ => return Err(Error::wrong_credential()),
     };
     let (mut request, body) = buffered(request, rule.body_limit).await?;
@@ -165,7 +200,7 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
             request.extensions_mut().insert(WorkspaceCaller { app, key, trace, claim });
             Ok(run(request, &body, next).await)
         }
-        Some(Holder::Partner(key)) => {
+        Some(Holder::Partner(key) | Holder::Token(key)) => {
             let caller = PartnerCaller { app, key, trace, claim };
             request.extensions_mut().insert(caller.clone());
             let response = run(request, &body, next).await;
@@ -179,7 +214,7 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
 }
 
 /// Runs the handler; a few times if its unit of work must give way to others.
-async fn run(request: Request, body: &Bytes, next: Next) -> Response {
+pub(super) async fn run(request: Request, body: &Bytes, next: Next) -> Response {
     const TRIES: usize = 3;
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
@@ -207,7 +242,7 @@ fn check_workspace(key: &WorkspaceKey, feature: Option<Feature>, headers: &Heade
     Ok(())
 }
 
-fn check_length(headers: &HeaderMap, limit: usize) -> Result<()> {
+pub(super) fn check_length(headers: &HeaderMap, limit: usize) -> Result<()> {
     let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) { Err(Error::body_too_large()) } else { Ok(()) }
 }
@@ -235,7 +270,7 @@ async fn guarded(gate: &Gate, rule: Rule, request: Request, next: Next) -> Respo
 }
 
 /// Reads the whole body, within its limit and deadline.
-async fn buffered(request: Request, limit: usize) -> Result<(Request, Bytes)> {
+pub(super) async fn buffered(request: Request, limit: usize) -> Result<(Request, Bytes)> {
     let (parts, body) = request.into_parts();
     check_length(&parts.headers, limit)?;
     let collected = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect()).await;
@@ -255,6 +290,11 @@ enum Presented<'a> {
     Several,
 }
 
+/// Whether a request presents a key, be it none of ours.
+pub(super) fn presents_key(headers: &HeaderMap) -> bool {
+    !matches!(presented(headers), Presented::None)
+}
+
 const API_KEY: &str = "x-api-key";
 const PARTNER_KEY: &str = "x-partner-key";
 
@@ -271,11 +311,15 @@ fn presented(headers: &HeaderMap) -> Presented<'_> {
     }
 }
 
-/// Partner keys stand in `X-Partner-Key` and nothing else does.
-fn in_its_header(headers: &HeaderMap, holder: Option<&Holder>) -> bool {
+/// Partner keys stand in `X-Partner-Key` and nothing else does; but in the second partner API they stand in `X-API-Key`.
+fn in_its_header(who: Who, headers: &HeaderMap, holder: Option<&Holder>) -> bool {
+    let has = |name: &str| headers.contains_key(name);
     match holder {
-        Some(Holder::Workspace(_)) => !headers.contains_key(PARTNER_KEY),
-        Some(Holder::Partner(_)) => !headers.contains_key(API_KEY) && !headers.contains_key(AUTHORIZATION),
+        Some(Holder::Partner(_)) if who == Who::Hub => !has(PARTNER_KEY) && !has(AUTHORIZATION.as_str()),
+        Some(Holder::Partner(_)) => !has(API_KEY) && !has(AUTHORIZATION.as_str()),
+        // Where tokens open nothing, the header makes no difference.
+        Some(Holder::Token(_)) => !has(PARTNER_KEY) && !has(API_KEY),
+        Some(Holder::Workspace(_)) => !has(PARTNER_KEY),
         None => true,
     }
 }
@@ -292,7 +336,7 @@ fn origin_allowed(domains: &Domains, headers: &HeaderMap) -> bool {
     domains.admit(headers.get_all(header).iter().map(|value| value.to_str().ok()))
 }
 
-fn address(request: &Request) -> IpAddr {
+pub(super) fn address(request: &Request) -> IpAddr {
     let unknown = IpAddr::from([0, 0, 0, 0]);
     request.extensions().get::<ClientAddress>().map_or(unknown, |address| address.0)
 }

@@ -3,19 +3,25 @@
 //! socket → [`server`] → [`pipeline`] (request id, deadlines, panics, rendering) → router → [`gate`] (credentials, rate,
 //! kind, plan, suspension, body) → extractors → a room's handler → verb → reply.
 
+pub mod browser;
 pub mod docs;
 pub mod extract;
 pub mod gate;
 pub mod health;
 pub mod idempotency;
 pub mod openapi;
+mod people;
 pub mod pipeline;
+pub mod problem;
 pub mod reply;
 pub mod route;
 pub mod server;
 mod watch;
 
-pub use extract::{Id, PartnerCaller, Query, Segment, Unread, UnreadQuery, Valid, WorkspaceCaller};
+pub use browser::Form;
+pub use extract::{
+    Id, PartnerCaller, PartnerSignedIn, Query, Segment, SignedIn, Unread, UnreadQuery, Valid, WorkspaceCaller,
+};
 pub use reply::Reply;
 pub use route::{Route, Who};
 

@@ -2,16 +2,16 @@
 //! 500, and errors written in the documented envelope.
 
 use super::gate::ClientAddress;
+use super::problem;
+use super::route::Dialect;
 use crate::app::{App, Trace};
 use crate::kernel::{Error, Problem};
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Request, StatusCode};
-use serde::Serialize;
-use serde_json::{Map, Value};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Pipeline {
             Some(error) => error.into_response(),
             None => self.guarded(request, &head.1).await,
         };
-        let response = finish(response, &id);
+        let response = finish(response, &id, Dialect::of_path(&head.1));
         tracing::debug!(
             request_id = id, method = %head.0, path = head.1, status = response.status().as_u16(),
             micros = began.elapsed().as_micros() as u64, "request"
@@ -140,19 +140,12 @@ impl IntoResponse for Error {
     }
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    success: bool,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<Map<String, Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u64>,
-    code: &'a str,
-    request_id: &'a str,
+/// Takes the error out of an answer, so that a page can say it.
+pub(super) fn take_problem(response: &mut Response) -> Option<Problem> {
+    response.extensions_mut().remove::<Pending>().map(|Pending(problem)| problem)
 }
 
-fn finish(mut response: Response, id: &str) -> Response {
+fn finish(mut response: Response, id: &str, dialect: Dialect) -> Response {
     let pending = response.extensions_mut().remove::<Pending>();
     // The router answers a wrong method by itself, without a body.
     let pending = pending.or_else(|| {
@@ -160,7 +153,7 @@ fn finish(mut response: Response, id: &str) -> Response {
         bare.then(|| Pending(Error::method_not_allowed().public().into_owned()))
     });
     if let Some(Pending(problem)) = pending {
-        write_problem(&mut response, &problem, id);
+        problem::write(&mut response, &problem, id, dialect);
     }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
@@ -168,25 +161,4 @@ fn finish(mut response: Response, id: &str) -> Response {
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
-}
-
-fn write_problem(response: &mut Response, problem: &Problem, id: &str) {
-    let errors = problem.errors.iter().map(|(field, messages)| (field.clone(), Value::from(messages.clone())));
-    let errors: Map<String, Value> = errors.collect();
-    let body = ErrorBody {
-        success: false,
-        message: &problem.message,
-        errors: (!errors.is_empty()).then_some(errors),
-        retry_after: problem.retry_after.filter(|_| problem.status == 429),
-        code: problem.code,
-        request_id: id,
-    };
-    let text = serde_json::to_string(&body).unwrap_or_default();
-    *response.body_mut() = Body::from(text);
-    let headers = response.headers_mut();
-    headers.remove(http::header::CONTENT_LENGTH);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = problem.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
 }

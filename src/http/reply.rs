@@ -68,6 +68,11 @@ impl Reply {
         Ok(Self { status: 200, body })
     }
 
+    /// 200 with an object and nothing around it, as the second partner API answers.
+    pub fn bare(object: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: 200, body: serde_json::to_string(object).map_err(Error::internal)? })
+    }
+
     /// 204.
     pub fn nothing() -> Self {
         Self { status: 204, body: String::new() }

@@ -17,10 +17,55 @@ pub enum Who {
     Workspace,
     /// A partner key.
     Partner,
+    /// Likewise, or a token that a partner's user got, in the second partner API.
+    Hub,
+    /// Somebody who is signed in to a workspace.
+    Session,
+    /// Somebody who is signed in as a partner.
+    PartnerSession,
     /// A messaging provider, proved by its signature or secret.
     Provider,
     /// Anybody.
     Public,
+}
+
+impl Who {
+    /// Whether callers present a key, so that they are limited and may repeat writes.
+    pub fn has_key(self) -> bool {
+        matches!(self, Self::Workspace | Self::Partner | Self::Hub)
+    }
+}
+
+/// How errors are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The documented envelope.
+    Product,
+    /// As the second partner API does.
+    Hub,
+    /// Likewise, with what OAuth says beside it.
+    Token,
+}
+
+impl Dialect {
+    /// The path decides, also for paths that lead nowhere.
+    pub fn of_path(path: &str) -> Self {
+        match path.strip_prefix("/api/v2") {
+            Some("/token") => Self::Token,
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::Hub,
+            _ => Self::Product,
+        }
+    }
+}
+
+/// Of those who are signed in to a workspace, who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    Anybody,
+    /// Admins, and the partner on a visit.
+    Admins,
+    /// Admins themselves: a visit changes neither keys nor people (rule L3).
+    AdminsInPerson,
 }
 
 /// What comes back on success.
@@ -96,6 +141,8 @@ pub struct Route {
     pub message: Option<&'static str>,
     /// What the example of the answer's data shows in place of its fields' own examples.
     pub shown: Vec<serde_json::Value>,
+    /// Keys of the answer that are not always there.
+    pub sometimes: &'static [&'static str],
     /// A body that is no JSON: its media type and an example.
     pub text: Option<(&'static str, &'static str)>,
     /// Further problems it can answer, beside those that follow from the row itself.
@@ -104,12 +151,17 @@ pub struct Route {
     pub pages: Vec<u16>,
     /// Somebody may guess at what it opens: misses count against the caller's address.
     pub guessable: bool,
+    pub permission: Permission,
+    /// It is for people: whatever it refuses, it refuses with a page.
+    pub is_page: bool,
     handler: MethodRouter<Http>,
 }
 
 pub(super) const JSON: &str = "application/json";
 pub const FORM: &str = "application/x-www-form-urlencoded";
 const MIB: usize = 1024 * 1024;
+/// Of what a page's form sends.
+pub const FORM_LIMIT: usize = 16 * 1024;
 
 impl Route {
     /// `operation` is the handler's name, and the operation's id in the document.
@@ -118,13 +170,14 @@ impl Route {
         H: Handler<T, Http>,
         T: 'static,
     {
+        let is_page = matches!(who, Who::Session | Who::PartnerSession);
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
         Self {
             method,
             path,
             who,
             feature: None,
-            body_limit: MIB,
+            body_limit: if is_page { FORM_LIMIT } else { MIB },
             operation,
             tag: "",
             summary: "",
@@ -138,10 +191,13 @@ impl Route {
             response: None,
             message: None,
             shown: Vec::new(),
+            sometimes: &[],
             text: None,
             problems: Vec::new(),
             pages: Vec::new(),
             guessable: who == Who::Provider,
+            permission: Permission::Anybody,
+            is_page,
             handler: on(filter, handler),
         }
     }
@@ -223,6 +279,12 @@ impl Route {
         self
     }
 
+    /// Names keys of the answer that are left out where they say nothing.
+    pub fn sometimes(mut self, keys: &'static [&'static str]) -> Self {
+        self.sometimes = keys;
+        self
+    }
+
     pub fn saying(mut self, message: &'static str) -> Self {
         self.message = Some(message);
         self
@@ -242,6 +304,22 @@ impl Route {
     pub fn guessable(mut self) -> Self {
         self.guessable = true;
         self
+    }
+
+    /// How its errors are written.
+    pub fn dialect(&self) -> Dialect {
+        Dialect::of_path(self.path)
+    }
+
+    pub fn only(mut self, permission: Permission) -> Self {
+        self.permission = permission;
+        self
+    }
+
+    /// A page of its own, or what its form does.
+    pub fn page(mut self) -> Self {
+        self.is_page = true;
+        self.body_limit(FORM_LIMIT)
     }
 
     /// Whether the path names something by id.

@@ -76,6 +76,8 @@ problems! {
     malformed_request = 400, "The request could not be understood.";
     unauthenticated = 401, "Unauthenticated. Please provide a valid API key.";
     partner_unauthenticated = 401, "Unauthenticated. Please provide a valid partner API key.";
+    hub_unauthenticated = 401, "Unauthenticated. Send your partner API key in the X-API-Key header, or a token as Authorization: Bearer.";
+    wrong_login = 401, "The username or the password is wrong.";
     bad_signature = 401, "The signature is missing or wrong.";
     wrong_credential = 403, "This credential does not open this part of the API.";
     origin_not_allowed = 403, "Request origin is not allowed.";
@@ -83,7 +85,10 @@ problems! {
     partner_suspended = 403, "Your partner account is suspended.";
     feature_not_in_plan = 403, "Your plan does not include this feature.";
     plan_limit_reached = 403, "You have reached a limit of your plan.";
+    numbers_not_allowed = 403, "Your partner does not let you connect further phone numbers.";
     seat_limit_reached = 403, "Client seat limit reached.";
+    not_permitted = 403, "You may not do this.";
+    foreign_form = 403, "The form is too old, or did not come from this site. Please open the page again.";
     verification_failed = 403, "The verify token is wrong.";
     not_found = 404, "Resource not found.";
     method_not_allowed = 405, "Method not allowed.";

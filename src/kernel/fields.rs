@@ -278,6 +278,15 @@ impl<'a> Field<'a> {
         Some(Fields { map, prefix, source: self.source, shared: self.shared })
     }
 
+    /// The members of an object whose names the caller chose.
+    pub fn members(&self, most: usize) -> Option<Map<String, Value>> {
+        let map = self.value?.as_object().or_else(|| self.wrong("must be an object"))?;
+        if map.len() > most {
+            return self.wrong(&format!("must not have more than {most} members"));
+        }
+        Some(map.clone())
+    }
+
     pub fn selected_is_invalid<T>(&self) -> Option<T> {
         self.fault(&format!("The selected {} is invalid.", self.label()));
         None

@@ -73,6 +73,11 @@ impl Page {
         Self { start: Start::Number(1), size }
     }
 
+    /// The page of this number, from one.
+    pub fn numbered(number: i64, size: i64) -> Self {
+        Self { start: Start::Number(number.max(1)), size }
+    }
+
     /// Only rows below this place are asked for; every row is below the place of a numbered page.
     pub fn before(self) -> Cursor {
         match self.start {
@@ -179,6 +184,14 @@ impl<T> Listing<T> {
             total,
         };
         Self { items, meta: Meta::Page(meta) }
+    }
+
+    /// Whether there is more behind this part.
+    pub fn has_more(&self) -> bool {
+        match &self.meta {
+            Meta::Page(meta) => meta.current_page < meta.last_page,
+            Meta::Cursor(meta) => meta.next_cursor.is_some(),
+        }
     }
 
     /// The same part, its rows shown otherwise.

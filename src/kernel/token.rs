@@ -12,24 +12,51 @@ pub enum TokenKind {
     Partner,
     /// A page where somebody who was invited chooses a password.
     Invitation,
+    /// Likewise, for a partner's people.
+    PartnerInvitation,
+    /// A page where a partner enters a client's workspace.
+    Visit,
+    /// A browser that is signed in to a workspace.
+    Session,
+    /// A browser that is signed in as a partner.
+    PartnerSession,
+    /// The second partner API, for one of a partner's people.
+    PartnerToken,
 }
 
 impl TokenKind {
-    const ALL: [Self; 3] = [Self::Workspace, Self::Partner, Self::Invitation];
+    const ALL: [Self; 8] = [
+        Self::Workspace,
+        Self::Partner,
+        Self::Invitation,
+        Self::PartnerInvitation,
+        Self::Visit,
+        Self::Session,
+        Self::PartnerSession,
+        Self::PartnerToken,
+    ];
 
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Workspace => "sk_live_",
             Self::Partner => "pk_live_",
             Self::Invitation => "inv_",
+            Self::PartnerInvitation => "pin_",
+            Self::Visit => "ipt_",
+            Self::Session => "ses_",
+            Self::PartnerSession => "pse_",
+            Self::PartnerToken => "ptk_",
         }
     }
 
-    /// How many random characters it has. The documented length of keys leaves them 34 (202 bits); links have 256 bits.
+    /// How many random characters it has. The documented length of keys and of links to a client leaves them 34 (202 bits);
+    /// the others have 256 bits.
     fn random(self) -> usize {
         match self {
-            Self::Workspace | Self::Partner => 34,
-            Self::Invitation => 43,
+            Self::Workspace | Self::Partner | Self::Visit => 34,
+            Self::Invitation | Self::PartnerInvitation | Self::Session | Self::PartnerSession | Self::PartnerToken => {
+                43
+            }
         }
     }
 }

@@ -3,18 +3,25 @@
 
 pub mod api;
 mod colour;
+pub mod hub;
+pub mod pages;
+pub mod people;
 mod store;
 
 pub use colour::Colour;
 
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes};
-use crate::auth::PartnerScope;
-use crate::kernel::{Email, Error, Instant, Result, slug};
+use crate::auth::{PartnerScope, sessions};
+use crate::kernel::seal::DataKey;
+use crate::kernel::{Country, Email, Error, Instant, Result, slug};
+use crate::plans;
+use crate::workspaces::visits;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use serde::Serialize;
 use skylight_db::Read;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// What a partner may have.
@@ -128,7 +135,7 @@ pub async fn any(read: impl Read) -> Result<bool> {
 }
 
 pub async fn profile(read: impl Read, scope: PartnerScope) -> Result<Partner> {
-    let row = store::find(read, scope).await?.ok_or_else(|| Error::no_such("Partner"))?;
+    let row = store::find(read, scope).await?.ok_or_else(no_such)?;
     Ok(row.into())
 }
 
@@ -141,14 +148,57 @@ pub async fn give_back_seat(unit: &mut Unit, scope: PartnerScope) -> Result<()> 
     Ok(store::give_back_seat(&mut unit.tx, scope).await?)
 }
 
-/// Suspends or reactivates a partner: its keys, and those of its clients, are refused within a second.
+/// The key that seals this partner's own secrets: made when the first of them is, and the same ever after.
+pub async fn data_key(app: &App, scope: PartnerScope) -> Result<Arc<DataKey>> {
+    let cache = app.caches.of::<PartnerScope, Arc<DataKey>>();
+    if let Some(key) = cache.get(&scope) {
+        return Ok(key);
+    }
+    let generation = cache.generation();
+    let (public_id, stored) = store::data_key(&app.db, scope).await?.ok_or_else(no_such)?;
+    let context = format!("partner.data_key:{public_id}");
+    let sealed = match stored {
+        Some(sealed) => sealed,
+        None => make_data_key(app, scope, &context).await?,
+    };
+    let key = Arc::new(app.open_data_key(&context, &sealed)?);
+    cache.put(scope, key.clone(), generation);
+    Ok(key)
+}
+
+/// Of several who make it at once, the first one's is everybody's.
+async fn make_data_key(app: &App, scope: PartnerScope, context: &str) -> Result<String> {
+    let (_, sealed) = app.new_data_key(context)?;
+    let mut unit = app.begin().await?;
+    let sealed = store::set_data_key(&mut unit.tx, scope, &sealed).await?;
+    unit.commit().await?;
+    sealed.ok_or_else(no_such)
+}
+
+/// Whether a partner's background work may go on now; known for under a second.
+pub async fn is_active(app: &App, scope: PartnerScope) -> Result<bool> {
+    let cache = app.caches.of::<PartnerScope, Standing>();
+    if let Some(Standing(active)) = cache.get(&scope) {
+        return Ok(active);
+    }
+    let generation = cache.generation();
+    let active = store::status(&app.db, scope).await?.is_some_and(|status| status == "active");
+    cache.put(scope, Standing(active), generation);
+    Ok(active)
+}
+
+#[derive(Clone, Copy)]
+struct Standing(bool);
+
+/// Suspends or reactivates a partner: its keys, and those of its clients, are refused within a second; who is signed in
+/// is not any more.
 pub async fn set_active(unit: &mut Unit, scope: PartnerScope, active: bool) -> Result<()> {
     let status = if active { "active" } else { "suspended" };
     found(store::set_status(&mut unit.tx, scope, status).await?)?;
     let action = if active { Action::PartnerReactivated } else { Action::PartnerSuspended };
     audit::record_for_partner(unit, scope, action, scope.id(), Changes::none()).await?;
-    unit.changed();
-    Ok(())
+    visits::void_links_of(unit, scope).await?;
+    sessions::end_all_of(unit, scope).await
 }
 
 /// Changes what the operator may change.
@@ -162,8 +212,29 @@ pub async fn set(unit: &mut Unit, scope: PartnerScope, seats: Option<i64>, plan:
     Ok(())
 }
 
+/// Says where a partner is, and which plan its clients get that are made without one.
+pub async fn set_defaults(
+    unit: &mut Unit,
+    scope: PartnerScope,
+    country: Option<Country>,
+    client_plan: Option<&str>,
+) -> Result<()> {
+    let plan = match client_plan {
+        Some(slug) => {
+            let found = plans::id_of(&mut unit.tx, slug).await?;
+            Some(found.ok_or_else(|| Error::field("plan", "The selected plan is invalid."))?)
+        }
+        None => None,
+    };
+    found(store::set_defaults(&mut unit.tx, scope, country.map(Country::code), plan).await?)
+}
+
 fn found(changed: bool) -> Result<()> {
-    if changed { Ok(()) } else { Err(Error::no_such("Partner")) }
+    if changed { Ok(()) } else { Err(no_such()) }
+}
+
+fn no_such() -> Error {
+    Error::no_such("Partner")
 }
 
 impl From<store::PartnerRow> for Partner {

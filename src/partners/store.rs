@@ -1,6 +1,7 @@
 //! All SQL of `partner`.
 
 use super::PartnerPlan;
+use super::hub::{HubChange, HubPartner};
 use crate::auth::PartnerScope;
 use crate::kernel::{Email, Instant};
 use skylight_db::{Read, Result, Tx, args, from_row};
@@ -83,4 +84,67 @@ pub async fn set_status(tx: &mut Tx, scope: PartnerScope, status: &str) -> Resul
 pub async fn set(tx: &mut Tx, scope: PartnerScope, seats: Option<i64>, plan: Option<&str>) -> Result<bool> {
     let sql = "UPDATE partner SET seats_max = COALESCE($2, seats_max), plan = COALESCE($3, plan) WHERE id = $1";
     Ok(tx.exec(sql, args![scope, seats, plan]).await? == 1)
+}
+
+/// The public id, which never changes, and the sealed data key.
+pub async fn data_key(read: impl Read, scope: PartnerScope) -> Result<Option<(String, Option<String>)>> {
+    read.opt("SELECT public_id, data_key FROM partner WHERE id = $1", args![scope]).await
+}
+
+/// Keeps the key that is there already; answers the one that holds.
+pub async fn set_data_key(tx: &mut Tx, scope: PartnerScope, sealed: &str) -> Result<Option<String>> {
+    let sql = "UPDATE partner SET data_key = COALESCE(data_key, $2) WHERE id = $1 RETURNING data_key";
+    tx.opt(sql, args![scope, sealed]).await
+}
+
+pub async fn status(read: impl Read, scope: PartnerScope) -> Result<Option<String>> {
+    read.opt("SELECT status FROM partner WHERE id = $1", args![scope]).await
+}
+
+from_row!(HubPartner { public_id, company_name, logo_url, redirect_url, country, allow_client_to_add_phone_no });
+
+pub async fn hub(read: impl Read, scope: PartnerScope) -> Result<Option<HubPartner>> {
+    read.opt(
+        "SELECT public_id, company_name, logo_url, redirect_url, country, allow_client_to_add_phone_no
+         FROM partner WHERE id = $1",
+        args![scope],
+    )
+    .await
+}
+
+pub async fn set_hub(tx: &mut Tx, scope: PartnerScope, change: &HubChange) -> Result<()> {
+    let HubChange { redirect_url, allow_client_to_add_phone_no } = change;
+    tx.exec(
+        "UPDATE partner SET redirect_url = CASE WHEN $2 THEN $3 ELSE redirect_url END,
+             allow_client_to_add_phone_no = COALESCE($4, allow_client_to_add_phone_no)
+         WHERE id = $1",
+        args![
+            scope,
+            redirect_url.is_some(),
+            redirect_url.as_ref().and_then(Option::as_deref),
+            allow_client_to_add_phone_no
+        ],
+    )
+    .await
+    .map(|_| ())
+}
+
+pub async fn client_plan(read: impl Read, scope: PartnerScope) -> Result<Option<String>> {
+    read.opt(
+        "SELECT plan.slug FROM partner
+         JOIN plan ON plan.id = COALESCE(partner.client_plan_id, (SELECT MIN(id) FROM plan)) WHERE partner.id = $1",
+        args![scope],
+    )
+    .await
+}
+
+/// What the operator says of a partner's clients; what is not said stays.
+pub async fn set_defaults(
+    tx: &mut Tx,
+    scope: PartnerScope,
+    country: Option<&str>,
+    client_plan: Option<i64>,
+) -> Result<bool> {
+    let sql = "UPDATE partner SET country = COALESCE($2, country), client_plan_id = COALESCE($3, client_plan_id) WHERE id = $1";
+    Ok(tx.exec(sql, args![scope, country, client_plan]).await? == 1)
 }

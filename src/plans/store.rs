@@ -88,7 +88,8 @@ pub async fn take_gauge(tx: &mut Tx, scope: WorkspaceScope, gauge: Gauge) -> Res
         Gauge::Channels => {
             "UPDATE meter SET channels = channels + 1 WHERE workspace_id = $1 AND EXISTS (
                  SELECT 1 FROM workspace JOIN plan ON plan.id = workspace.plan_id
-                 WHERE workspace.id = $1 AND (plan.channels < 0 OR meter.channels < plan.channels))"
+                 WHERE workspace.id = $1 AND (plan.channels < 0 OR meter.channels < plan.channels)
+                   AND (workspace.max_channels IS NULL OR meter.channels < workspace.max_channels))"
         }
         Gauge::Blacklisted => return move_gauge(tx, scope, gauge, 1).await.map(|()| true),
     };
@@ -99,7 +100,8 @@ pub async fn take_gauge(tx: &mut Tx, scope: WorkspaceScope, gauge: Gauge) -> Res
 pub async fn has_room(read: impl Read, scope: WorkspaceScope, gauge: Gauge) -> Result<bool> {
     let sql = match gauge {
         Gauge::Channels => {
-            "SELECT plan.channels < 0 OR meter.channels < plan.channels
+            "SELECT (plan.channels < 0 OR meter.channels < plan.channels)
+                    AND (workspace.max_channels IS NULL OR meter.channels < workspace.max_channels)
              FROM meter JOIN workspace ON workspace.id = meter.workspace_id JOIN plan ON plan.id = workspace.plan_id
              WHERE meter.workspace_id = $1"
         }

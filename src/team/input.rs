@@ -1,7 +1,8 @@
 //! What callers say about members, read and checked: every fault of it at once.
 
 use super::store::MemberRow;
-use super::{Password, Role, Status, split};
+use super::{Role, Status, split};
+use crate::auth::Password;
 use crate::kernel::{Email, Fields, Input, Page};
 use utoipa::ToSchema;
 

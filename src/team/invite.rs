@@ -4,20 +4,20 @@
 //! link voids the older one; so does whatever makes the older one unsafe: another e-mail, another password, deactivation.
 
 use super::store::{self, MemberRow};
-use super::words::{AR, EN, Words};
-use super::{Hashed, Status, joined, no_such};
+use super::words::Words;
+use super::{Status, joined, no_such};
 use crate::app::{Actor, ActorKind, App, Unit};
 use crate::audit::{self, Action, Changes};
-use crate::auth::WorkspaceScope;
+use crate::auth::{Hashed, WorkspaceScope, sessions};
 use crate::kernel::token::{self, TokenKind};
-use crate::kernel::{Email, Error, Instant, Result, Secret, secret};
+use crate::kernel::{Email, Error, Instant, Language, Result, Secret, secret};
 use crate::mail::{self, Between, Mail};
 use crate::workspaces::{self, Face};
 use askama::Template;
 use std::time::Duration;
 
 const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-pub(super) const PURPOSE: &str = "invite";
+const PURPOSE: &str = "invite";
 /// Of a name in a mail: what tenants write there must not become the mail.
 const LONGEST_NAME: usize = 80;
 
@@ -129,12 +129,14 @@ pub async fn accept(unit: &mut Unit, invited: &Invited, password: &Hashed) -> Re
     }
     store::set_password(&mut unit.tx, *scope, *member, password.reveal(), now).await?;
     audit::record(unit, *scope, Action::MemberJoined, *member, Changes::none()).await?;
+    sessions::end_member(unit, *scope, *member).await?;
     Ok(true)
 }
 
 /// A part of the mail, in one language.
 struct Part<'a> {
     w: &'static Words,
+    language: Language,
     name: &'a str,
     company: &'a str,
     brand: &'a str,
@@ -158,7 +160,13 @@ struct Html<'a> {
 
 fn letter(face: &Face, name: &str, email: &Email, link: &Secret) -> Result<Mail> {
     let [name, company, brand] = [name, &face.company_name, &face.brand].map(short);
-    let parts = [&EN, &AR].map(|w| Part { w, name: &name, company: &company, brand: &brand });
+    let parts = Language::ALL.map(|language| Part {
+        w: Words::of(language),
+        language,
+        name: &name,
+        company: &company,
+        brand: &brand,
+    });
     let (colour, ink) = match face.colour {
         Some(colour) => (format!("#{}", colour.digits()), colour.ink()),
         None => ("#24528f".to_owned(), "#ffffff"),
@@ -166,7 +174,7 @@ fn letter(face: &Face, name: &str, email: &Email, link: &Secret) -> Result<Mail>
     let link = link.reveal();
     let text = Text { parts: &parts, link }.render().map_err(Error::internal)?;
     let html = Html { parts: &parts, link, colour, ink }.render().map_err(Error::internal)?;
-    let subject = format!("{} {company} · {} {company}", EN.subject, AR.subject);
+    let subject = Language::ALL.map(|language| format!("{} {company}", Words::of(language).subject)).join(" · ");
     let between = Between { to: email, to_name: &name, from_name: &brand };
     Mail::new(between, &subject, Secret::new(text), Secret::new(html))
 }

@@ -8,17 +8,17 @@ pub mod api;
 mod input;
 mod invite;
 pub mod pages;
-mod password;
+mod sign_in;
 mod store;
 mod words;
 
 pub use input::{MemberChange, MemberQuery, NewMember};
 pub use invite::{Invitation, invite};
-pub use password::{Hashed, Password};
+pub use sign_in::{Proved, prove, sign_in};
 
 use crate::app::Unit;
 use crate::audit::{self, Action, Changes};
-use crate::auth::WorkspaceScope;
+use crate::auth::{Hashed, WorkspaceScope, sessions};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::page::Cursor;
 use crate::kernel::{Email, Error, Instant, Listing, Page, Phone, Result};
@@ -214,8 +214,11 @@ pub async fn update(
     }
     if invite::is_void_after(&before, &row, password.is_some()) {
         store::void_links(&mut unit.tx, scope, id).await?;
+        sessions::end_member(unit, scope, id).await?;
     }
     store::appoint_primary(&mut unit.tx, scope).await?;
+    // A role holds from the next request on.
+    unit.changed();
     audit::record(unit, scope, Action::MemberUpdated, id, differences(&before, &row, password)).await?;
     Ok(row.member())
 }
@@ -239,6 +242,7 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
         return Err(Error::last_admin());
     }
     store::appoint_primary(&mut unit.tx, scope).await?;
+    unit.changed();
     audit::record(unit, scope, Action::MemberRemoved, id, Changes::none()).await?;
     meter::give_back_team_member(unit, scope).await
 }

@@ -259,3 +259,36 @@ pub async fn set_password(tx: &mut Tx, scope: WorkspaceScope, id: i64, password:
     .await
     .map(|_| ())
 }
+
+/// What a login leads to, if its owner may come in: they, their workspace and its partner are active.
+pub struct LoginRow {
+    pub id: i64,
+    pub workspace_id: i64,
+    pub first_name: String,
+    pub last_name: String,
+    pub password: Option<String>,
+}
+from_row!(LoginRow { id, workspace_id, first_name, last_name, password });
+
+pub async fn all_workspaces_login(read: impl Read, key: &str) -> Result<Option<LoginRow>> {
+    read.opt(
+        "SELECT team_member.id, team_member.workspace_id, team_member.first_name, team_member.last_name,
+                team_member.password
+         FROM team_member
+         JOIN workspace ON workspace.id = team_member.workspace_id
+         JOIN partner ON partner.id = workspace.partner_id
+         WHERE team_member.email_key = $1
+           AND team_member.status = 'active' AND workspace.status = 'active' AND partner.status = 'active'",
+        args![key],
+    )
+    .await
+}
+
+/// Holds an active member's row to the end of the transaction; false if their password is another one by now.
+pub async fn lock_with(tx: &mut Tx, scope: WorkspaceScope, id: i64, password: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT id FROM team_member WHERE workspace_id = $1 AND id = $2 AND password = $3 AND status = 'active' {}",
+        tx.for_update()
+    );
+    Ok(tx.opt::<i64>(&sql, args![scope, id, password]).await?.is_some())
+}

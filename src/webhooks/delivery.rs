@@ -1,24 +1,21 @@
 //! Sends deliveries. A lane is one webhook; what its deliveries share is read at most once in a while and after every
 //! change.
 
+use super::endpoint::Endpoint;
 use super::log::DISABLED;
-use super::sign::{Signer, Slot};
 use super::store::{self, Attempted, DueRow};
-use super::{payload, retry};
+use super::{Owner, payload, retry};
 use crate::app::{App, Unit};
-use crate::auth::WorkspaceScope;
+use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{Job, Kind, Lane, LaneKey, Opened, Verdict};
 use crate::kernel::cache::Recent;
-use crate::kernel::{Error, Instant, Result};
-use crate::workspaces::{self, Activity};
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, StatusCode};
-use skylight_outbound::{Limits, Request, Response};
+use crate::kernel::{Instant, Result};
+use crate::workspaces::Activity;
+use http::StatusCode;
+use skylight_outbound::{Limits, Response};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
 
 /// The kind of work that delivers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,23 +24,10 @@ pub struct Deliver;
 /// The webhook of a leased lane.
 #[derive(Debug)]
 pub struct Target {
-    scope: WorkspaceScope,
+    owner: Owner,
     webhook: i64,
     /// As they were a moment ago, by id; none where one was deleted.
     known: Arc<Recent<i64, Option<Arc<Endpoint>>>>,
-}
-
-/// What a webhook's deliveries share.
-#[derive(Debug)]
-struct Endpoint {
-    url: Url,
-    is_active: bool,
-    /// Plans apply at use: without webhooks in it, deliveries wait.
-    in_plan: bool,
-    dropped_through: Instant,
-    signer: Signer,
-    /// The secret before, and until when it signs too.
-    previous: Option<(Signer, Instant)>,
 }
 
 /// What became of a delivery for now.
@@ -74,15 +58,24 @@ struct Answered {
 
 const LIMITS: Limits =
     Limits { connect: Duration::from_secs(5), total: Duration::from_secs(30), read: 64 * 1024, strict: false };
-/// A suspended workspace's lanes look again after this long; normally its reactivation wakes them.
+/// A suspended owner's lanes look again after this long; normally a workspace's reactivation wakes them.
 const WHILE_SUSPENDED: Duration = Duration::from_secs(30);
 const AFTER_OUTAGE: Duration = Duration::from_secs(5);
 const GONE: &str = "The endpoint answered 410 Gone.";
 
 impl Deliver {
     /// Where the deliveries of a webhook stand.
-    pub(super) fn lane(scope: WorkspaceScope, webhook: i64) -> LaneKey {
-        LaneKey { kind: Self::NAME, key: webhook, workspace: Some(scope) }
+    pub(super) fn lane(owner: Owner, webhook: i64) -> LaneKey {
+        LaneKey { kind: Self::NAME, key: webhook, workspace: owner.workspace() }
+    }
+
+    /// Whose lane it is; none where its endpoint is gone.
+    async fn owner(app: &App, lane: &Lane) -> Result<Option<Owner>> {
+        if let Some(workspace) = lane.workspace_id {
+            return Ok(Some(WorkspaceScope::of_background_work(workspace).into()));
+        }
+        let partner = store::all_workspaces_partner_of(&app.db, lane.key).await?;
+        Ok(partner.map(|id| PartnerScope::of_background_work(id).into()))
     }
 }
 
@@ -93,14 +86,14 @@ impl Target {
             return Ok(known);
         }
         let generation = self.known.generation();
-        let fresh = Endpoint::read(app, self.scope, self.webhook).await?.map(Arc::new);
+        let fresh = Endpoint::read(app, self.owner, self.webhook).await?.map(Arc::new);
         self.known.put(self.webhook, fresh.clone(), generation);
         Ok(fresh)
     }
 
     async fn deliver(&self, app: &App, due: &DueRow) -> Result<Done> {
         let asleep = || Ok(Done::Asleep(app.now().after(WHILE_SUSPENDED)));
-        if !workspaces::is_active(app, self.scope.id()).await? {
+        if self.owner.activity(app).await? != Activity::Active {
             return asleep();
         }
         match self.endpoint(app).await? {
@@ -120,15 +113,14 @@ impl Kind for Deliver {
     type Done = Done;
 
     async fn open(&self, app: &App, lane: &Lane) -> Result<Opened<Target>> {
-        let Some(workspace_id) = lane.workspace_id else { return Ok(Opened::Gone) };
+        let Some(owner) = Self::owner(app, lane).await? else { return Ok(Opened::Gone) };
         let later = || Ok(Opened::Later(app.now().after(WHILE_SUSPENDED)));
-        match workspaces::activity(app, workspace_id).await? {
+        match owner.activity(app).await? {
             Activity::Active => {}
             Activity::Suspended => return later(),
             Activity::Gone => return Ok(Opened::Gone),
         }
-        let scope = WorkspaceScope::of_background_work(workspace_id);
-        let target = Target { scope, webhook: lane.key, known: app.caches.of() };
+        let target = Target { owner, webhook: lane.key, known: app.caches.of() };
         match target.endpoint(app).await? {
             Some(endpoint) if endpoint.in_plan => Ok(Opened::Ready(target)),
             Some(_) => later(),
@@ -138,7 +130,7 @@ impl Kind for Deliver {
 
     async fn load(&self, app: &App, target: &Target, jobs: &[Job]) -> Result<Vec<Option<DueRow>>> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.subject).collect();
-        let found = store::due(&app.db, target.scope, &ids).await?;
+        let found = store::due(&app.db, target.owner, &ids).await?;
         let mut found: HashMap<i64, DueRow> = found.into_iter().map(|due| (due.id, due)).collect();
         Ok(ids.iter().map(|id| found.remove(id).filter(|due| due.unfinished)).collect())
     }
@@ -153,78 +145,21 @@ impl Kind for Deliver {
     async fn settle(&self, unit: &mut Unit, target: &Target, done: &mut Vec<(Job, Done)>) -> Result<Vec<Verdict>> {
         let mut book = Book::default();
         let verdicts = done.iter().map(|(job, done)| book.enter(unit, job, done)).collect();
-        let (scope, now) = (target.scope, unit.now());
-        store::keep_last_attempts(&mut unit.tx, scope, &book.repeated).await?;
-        store::record_attempts(&mut unit.tx, scope, &book.attempts).await?;
-        store::drop_deliveries(&mut unit.tx, scope, &book.dropped, DISABLED).await?;
+        let (owner, now) = (target.owner, unit.now());
+        store::keep_last_attempts(&mut unit.tx, owner, &book.repeated).await?;
+        store::record_attempts(&mut unit.tx, owner, &book.attempts).await?;
+        store::drop_deliveries(&mut unit.tx, owner, &book.dropped, DISABLED).await?;
         if book.gone {
-            store::disable(&mut unit.tx, scope, target.webhook, GONE, now).await?;
+            store::disable(&mut unit.tx, owner, target.webhook, GONE, now).await?;
             unit.changed();
         }
         Ok(verdicts)
     }
 }
 
-impl Endpoint {
-    async fn read(app: &App, scope: WorkspaceScope, webhook: i64) -> Result<Option<Self>> {
-        let Some(row) = store::endpoint(&app.db, scope, webhook).await? else { return Ok(None) };
-        let key = workspaces::data_key(app, scope).await?;
-        let signer = Signer::new(Slot::Current.open(&key, scope, webhook, &row.secret)?)?;
-        let previous = match (row.previous_secret, row.previous_until) {
-            (Some(sealed), Some(until)) if until > app.now() => {
-                Some((Signer::new(Slot::Previous.open(&key, scope, webhook, &sealed)?)?, until))
-            }
-            _ => None,
-        };
-        let url = Url::parse(&row.url).map_err(Error::internal)?;
-        let (is_active, in_plan, dropped_through) = (row.is_active, row.in_plan, row.dropped_through);
-        Ok(Some(Self { url, is_active, in_plan, dropped_through, signer, previous }))
-    }
-
-    /// Whether a delivery is still to be sent. A test is, even while the webhook is switched off.
-    fn wants(&self, due: &DueRow) -> bool {
-        due.queued_at > self.dropped_through && (self.is_active || due.event == payload::TEST)
-    }
-
-    /// The list of the Standard Webhooks: the new secret first.
-    fn standard_signatures(&self, due: &DueRow, timestamp: &str, body: &[u8], now: Instant) -> String {
-        let current = self.signer.standard(&due.delivery_id, timestamp, body);
-        match &self.previous {
-            Some((previous, until)) if *until > now => {
-                format!("{current} {}", previous.standard(&due.delivery_id, timestamp, body))
-            }
-            _ => current,
-        }
-    }
-
-    fn request(&self, due: &DueRow, number: i64, body: Bytes, now: Instant) -> Request {
-        let timestamp = now.seconds().to_string();
-        let texts = [
-            ("x-skylight-event", due.event.clone()),
-            ("x-skylight-delivery", due.delivery_id.clone()),
-            ("x-skylight-timestamp", timestamp.clone()),
-            ("x-skylight-signature", self.signer.documented(&body)),
-            ("x-skylight-attempt", number.to_string()),
-            ("webhook-id", due.delivery_id.clone()),
-            ("webhook-signature", self.standard_signatures(due, &timestamp, &body, now)),
-            ("webhook-timestamp", timestamp),
-        ];
-        let mut headers = HeaderMap::with_capacity(texts.len() + 2);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static("Webhooks/1.0"));
-        for (name, text) in texts {
-            // All of them are names and numbers of ours.
-            if let Ok(value) = HeaderValue::try_from(text) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        }
-        Request { method: Method::POST, url: self.url.clone(), headers, body }
-    }
-}
-
 async fn send(app: &App, endpoint: &Endpoint, due: &DueRow) -> Attempt {
     let (number, started_at) = (due.attempts + 1, app.now());
-    let request = endpoint.request(due, number, payload::body(due), started_at);
+    let request = endpoint.request(due, number, started_at);
     let clock = std::time::Instant::now();
     let sent = app.strangers.send(request, LIMITS).await;
     let answer = sent.map(|response| Answered::of(&response, app.now())).map_err(|error| error.to_string());

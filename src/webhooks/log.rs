@@ -1,7 +1,7 @@
 //! The delivery log: what became of every delivery, attempt by attempt.
 
+use super::Owner;
 use super::store::{self, AttemptRow, DeliveryRow, Wanted};
-use crate::auth::WorkspaceScope;
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::{Cursor, Instant, Listing, Page, Result};
 use serde::Serialize;
@@ -100,46 +100,37 @@ impl Input for DeliveryQuery {
 }
 
 /// One page of a webhook's deliveries, the newest first.
-pub async fn deliveries(
-    db: &Db,
-    scope: WorkspaceScope,
-    webhook: i64,
-    query: &DeliveryQuery,
-) -> Result<Listing<DeliveryEntry>> {
-    let owner = super::row(db, scope, webhook).await?;
+pub async fn deliveries(db: &Db, owner: Owner, webhook: i64, query: &DeliveryQuery) -> Result<Listing<DeliveryEntry>> {
+    let row = super::row(db, owner, webhook).await?;
     let wanted = Wanted {
         webhook,
-        dropped_through: owner.dropped_through,
+        dropped_through: row.dropped_through,
         event: query.event.as_deref(),
         status: query.status.map(Status::as_str),
     };
-    let rows = store::deliveries(db, scope, wanted, query.page).await?;
+    let rows = store::deliveries(db, owner, wanted, query.page).await?;
     let total = async {
         match (wanted.event, wanted.status) {
-            (None, None) => Ok(owner.deliveries),
-            _ => Ok(store::count_deliveries(db, scope, wanted).await?),
+            (None, None) => Ok(row.deliveries),
+            _ => Ok(store::count_deliveries(db, owner, wanted).await?),
         }
     };
     let part = Listing::of(query.page, rows, |row| Cursor::id(row.id), total).await?;
-    let mut earlier = earlier_attempts(db, scope, &part.items).await?;
-    let entry = |row: DeliveryRow| {
-        let attempts = earlier.remove(&row.id).unwrap_or_default();
-        DeliveryEntry::new(row, attempts, owner.dropped_through)
+    let mut earlier = earlier_attempts(db, owner, &part.items).await?;
+    let entry = |delivery: DeliveryRow| {
+        let attempts = earlier.remove(&delivery.id).unwrap_or_default();
+        DeliveryEntry::new(delivery, attempts, row.dropped_through)
     };
     Ok(part.map(entry))
 }
 
-async fn earlier_attempts(
-    db: &Db,
-    scope: WorkspaceScope,
-    rows: &[DeliveryRow],
-) -> Result<HashMap<i64, Vec<AttemptEntry>>> {
+async fn earlier_attempts(db: &Db, owner: Owner, rows: &[DeliveryRow]) -> Result<HashMap<i64, Vec<AttemptEntry>>> {
     let repeated: Vec<i64> = rows.iter().filter(|row| row.attempts > 1).map(|row| row.id).collect();
     let mut earlier: HashMap<i64, Vec<AttemptEntry>> = HashMap::new();
     if repeated.is_empty() {
         return Ok(earlier);
     }
-    for row in store::attempts(db, scope, &repeated).await? {
+    for row in store::attempts(db, owner, &repeated).await? {
         earlier.entry(row.delivery).or_default().push(row.into());
     }
     Ok(earlier)

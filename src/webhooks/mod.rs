@@ -4,12 +4,18 @@
 //! numbers the events; [`Deliver`] sends them, signed, until the receiver has answered 2xx or the schedule has ended.
 //! At least once, the same id and bytes on every attempt, never again once a 2xx is recorded. A lane of jobs is one
 //! endpoint, so a receiver that is slow or down holds back nobody else; within it a contact's events keep their order.
+//! An endpoint belongs to a workspace, or to a partner ([`partner`]): the engine is the same.
 //! Tables: `webhook`, `webhook_delivery`, `webhook_attempt`.
 
 pub mod api;
+mod custom_headers;
 mod delivery;
+mod endpoint;
 mod fanout;
+pub mod hub;
 mod log;
+mod owner;
+pub mod partner;
 mod payload;
 mod purge;
 mod retry;
@@ -19,6 +25,7 @@ mod store;
 pub use delivery::Deliver;
 pub use fanout::FanOut;
 pub use log::{AttemptEntry, DeliveryEntry, DeliveryQuery, Status, deliveries};
+pub use owner::Owner;
 pub use purge::Purge;
 
 use crate::app::{App, Unit};
@@ -29,6 +36,7 @@ use crate::jobs::{self, Kind, LaneKey, NewJob};
 use crate::kernel::fields::Fields;
 use crate::kernel::seal::DataKey;
 use crate::kernel::{Error, Instant, Listing, Page, Result, Secret};
+use payload::Dialect;
 use serde::{Serialize, Serializer};
 use sign::Slot;
 use skylight_db::Read;
@@ -116,10 +124,14 @@ impl HookUrl {
         check_url(text, rules, app.strangers.guard()).map(|url| Self(url.into()))
     }
 
-    /// What the audit log says of it: paths and queries may hold tokens.
     fn host(&self) -> Option<&str> {
-        self.0.split('/').nth(2)
+        host(&self.0)
     }
+}
+
+/// What the audit log says of an address: paths and queries may hold tokens.
+fn host(url: &str) -> Option<&str> {
+    url.split('/').nth(2)
 }
 
 /// What a new webhook is asked to be.
@@ -157,7 +169,7 @@ impl NewWebhook {
     pub fn read(fields: &Fields<'_>, app: &App) -> Option<Self> {
         let name = fields.at("name").required().text(255);
         let url = read_url(fields, true, app);
-        let events = read_events(fields, true);
+        let events = read_events(fields, true, WORKSPACE_EVENTS);
         let is_active = fields.at("is_active").boolean();
         Some(Self { name: name?, url: url?, events: events?, is_active })
     }
@@ -168,7 +180,7 @@ impl WebhookChanges {
         let given = |name| fields.at(name).is_present();
         let name = fields.at("name").required_if(given("name")).text(255);
         let url = read_url(fields, given("url"), app);
-        let events = read_events(fields, given("events"));
+        let events = read_events(fields, given("events"), WORKSPACE_EVENTS);
         let is_active = fields.at("is_active").required_if(given("is_active")).boolean();
         Some(Self { name, url, events, is_active })
     }
@@ -187,8 +199,8 @@ fn read_url(fields: &Fields<'_>, required: bool, app: &App) -> Option<HookUrl> {
     HookUrl::parse(app, &text).map_err(|fault| fields.fault("url", fault.to_string())).ok()
 }
 
-fn read_events(fields: &Fields<'_>, required: bool) -> Option<Vec<String>> {
-    let known = |name: &str| name == EVERY || WORKSPACE_EVENTS.iter().any(|(event, _)| *event == name);
+fn read_events(fields: &Fields<'_>, required: bool, events: &[(&str, &str)]) -> Option<Vec<String>> {
+    let known = |name: &str| name == EVERY || events.iter().any(|(event, _)| *event == name);
     let field = fields.at("events").required_if(required);
     let events = field.choices(100, known)?;
     if events.is_empty() {
@@ -206,11 +218,11 @@ pub async fn list(read: impl Read, scope: WorkspaceScope) -> Result<Listing<Webh
 }
 
 pub async fn get(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Webhook> {
-    Ok(row(read, scope, id).await?.into())
+    Ok(row(read, scope.into(), id).await?.into())
 }
 
-async fn row(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<WebhookRow> {
-    store::find(read, scope, id).await?.ok_or_else(no_such)
+async fn row(read: impl Read, owner: Owner, id: i64) -> Result<WebhookRow> {
+    store::find(read, owner, id).await?.ok_or_else(no_such)
 }
 
 fn no_such() -> Error {
@@ -228,8 +240,8 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, new: 
     let id = store::insert(&mut unit.tx, scope, fields, MOST, now).await?;
     let id = id.ok_or_else(|| Error::field("url", format!("You can have at most {MOST} webhooks.")))?;
     // The sealed form names its row, which has its id only now.
-    let sealed = Slot::Current.seal(key, scope, id, &secret, &*unit.app().random)?;
-    store::set_secret(&mut unit.tx, scope, id, &sealed).await?;
+    let sealed = Slot::Current.seal(key, scope.into(), id, &secret, &*unit.app().random)?;
+    store::set_secret(&mut unit.tx, scope.into(), id, &sealed).await?;
     let noted = Noted::of("name", &new.name).and("host", new.url.host()).and("events", &new.events);
     audit::record(unit, scope, Action::WebhookCreated, id, noted.and("is_active", is_active)).await?;
     unit.changed();
@@ -246,7 +258,7 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, changes: We
         is_active: changes.is_active,
     };
     let now = unit.now();
-    let updated = store::update(&mut unit.tx, scope, id, fields, now).await?.ok_or_else(no_such)?;
+    let updated = store::update(&mut unit.tx, scope.into(), id, fields, now).await?.ok_or_else(no_such)?;
     audit::record(unit, scope, Action::WebhookUpdated, id, changes.noted()).await?;
     unit.changed();
     Ok(updated.into())
@@ -264,44 +276,50 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
     jobs::enqueue(unit, lane, &[NewJob { subject: id, group: id }]).await
 }
 
-/// Makes a new secret that signs from now on; the one before signs beside it for a day. `key` is the workspace's data key.
-pub async fn regenerate_secret(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, id: i64) -> Result<NewSecret> {
-    let old = store::secrets(&mut unit.tx, scope, id).await?.ok_or_else(no_such)?;
+/// Makes a new secret that signs from now on; the one before signs beside it for a day. `key` is the owner's data key.
+pub async fn regenerate_secret(unit: &mut Unit, owner: Owner, key: &DataKey, id: i64) -> Result<NewSecret> {
+    let old = store::secrets(&mut unit.tx, owner, id).await?.ok_or_else(no_such)?;
     let (secret, now) = (sign::make(&*unit.app().random), unit.now());
     let random = &*unit.app().random;
-    let previous = Slot::Current.open(key, scope, id, &old.secret)?;
+    let previous = Slot::Current.open(key, owner, id, &old.secret)?;
     let new = Secrets {
-        secret: Slot::Current.seal(key, scope, id, &secret, random)?,
-        previous_secret: Some(Slot::Previous.seal(key, scope, id, &previous, random)?),
+        secret: Slot::Current.seal(key, owner, id, &secret, random)?,
+        previous_secret: Some(Slot::Previous.seal(key, owner, id, &previous, random)?),
         previous_until: Some(now.after(OVERLAP)),
     };
-    if !store::rotate(&mut unit.tx, scope, id, &old.secret, &new, now).await? {
+    if !store::rotate(&mut unit.tx, owner, id, &old.secret, &new, now).await? {
         return Err(Error::conflict().saying("The secret was changed by another request."));
     }
-    audit::record(unit, scope, Action::WebhookSecretRegenerated, id, Noted::none()).await?;
+    match owner {
+        Owner::Workspace(scope) => {
+            audit::record(unit, scope, Action::WebhookSecretRegenerated, id, Noted::none()).await?
+        }
+        Owner::Partner(scope) => {
+            let action = Action::PartnerWebhookSecretRegenerated;
+            audit::record_for_partner(unit, scope, action, id, Noted::none()).await?;
+        }
+    }
     unit.changed();
     Ok(NewSecret { id, secret })
 }
 
 /// Queues a `webhook.test` event for this webhook alone, also for one that is switched off: so can a repaired receiver
 /// be tried before it is switched on again.
-pub async fn send_test(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<QueuedTest> {
-    let webhook = row(&mut unit.tx, scope, id).await?;
+pub async fn send_test(unit: &mut Unit, owner: Owner, id: i64) -> Result<QueuedTest> {
+    let webhook = row(&mut unit.tx, owner, id).await?;
     let data = payload::TestData::of(id, &webhook.name);
-    let event_id = events::record_returning_id(unit, scope, payload::TEST, id, &data).await?;
-    let delivery_id = unit.app().random.uuid().to_string();
-    let delivery = store::NewDelivery {
-        workspace_id: scope.id(),
-        webhook_id: id,
-        event_id,
-        event: payload::TEST,
-        delivery_id: delivery_id.clone(),
+    let event_id = match owner {
+        Owner::Workspace(scope) => events::record_returning_id(unit, scope, payload::TEST, id, &data).await?,
+        Owner::Partner(scope) => events::record_for_partner_returning_id(unit, scope, payload::TEST, id, &data).await?,
     };
+    let delivery_id = unit.app().random.uuid().to_string();
+    let new =
+        store::NewDelivery { owner, webhook_id: id, event_id, event: payload::TEST, delivery_id: delivery_id.clone() };
     let now = unit.now();
-    let added = store::all_workspaces_insert_deliveries(&mut unit.tx, &[delivery], now).await?;
+    let added = store::all_workspaces_insert_deliveries(&mut unit.tx, &[new], now).await?;
     let jobs: Vec<_> = added.iter().map(|(delivery, ..)| NewJob { subject: *delivery, group: id }).collect();
-    jobs::enqueue(unit, Deliver::lane(scope, id), &jobs).await?;
-    store::add_to_counts(&mut unit.tx, &[(scope.id(), id, 1)]).await?;
+    jobs::enqueue(unit, Deliver::lane(owner, id), &jobs).await?;
+    store::add_to_counts(&mut unit.tx, &[(owner, id, 1)]).await?;
     Ok(QueuedTest { delivery_id })
 }
 

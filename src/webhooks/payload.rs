@@ -1,5 +1,6 @@
 //! What a receiver gets: the documented envelope around the event's own data.
 
+use super::Owner;
 use super::store::DueRow;
 use crate::events;
 use bytes::Bytes;
@@ -8,10 +9,47 @@ use serde::Serialize;
 /// The kind of the event that `POST /webhooks/{id}/test` sends; nobody can subscribe to it.
 pub const TEST: &str = events::TEST;
 
+/// How an endpoint is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Product,
+    /// As the second partner API tells its partners.
+    Hub,
+}
+
+impl Dialect {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Hub => "hub",
+        }
+    }
+
+    pub fn of(word: &str) -> Self {
+        if word == Self::Hub.word() { Self::Hub } else { Self::Product }
+    }
+
+    /// Whether an event is one of this dialect: a partner's log has those of both.
+    pub fn has(self, kind: &str) -> bool {
+        events::is_of_hub(kind) == (self == Self::Hub)
+    }
+}
+
 /// The body of a delivery: made of stored values only, so that every attempt sends the same bytes.
-pub fn body(due: &DueRow) -> Bytes {
-    let called = format!("\"event\":\"{}\",\"delivery_id\":\"{}\"", due.event, due.delivery_id);
-    Bytes::from(events::written(&called, due.created_at, &due.data))
+pub fn body(dialect: Dialect, owner: Owner, due: &DueRow) -> Bytes {
+    let DueRow { delivery_id, event, created_at, data, .. } = due;
+    let text = match (dialect, owner) {
+        (Dialect::Hub, _) => format!("{{\"id\":\"{delivery_id}\",\"event\":\"{event}\",\"data\":{data}}}"),
+        (_, Owner::Partner(partner)) => format!(
+            "{{\"event\":\"{event}\",\"delivery_id\":\"{delivery_id}\",\"timestamp\":\"{created_at}\",\"partner_id\":{},\"data\":{data}}}",
+            partner.id()
+        ),
+        (_, Owner::Workspace(_)) => {
+            let called = format!("\"event\":\"{event}\",\"delivery_id\":\"{delivery_id}\"");
+            events::written(&called, *created_at, data)
+        }
+    };
+    Bytes::from(text)
 }
 
 /// The data of a test event.
@@ -56,23 +94,39 @@ pub fn excerpt(answer: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::{PartnerScope, WorkspaceScope};
     use crate::kernel::Instant;
 
-    #[test]
-    fn the_body_is_the_documented_envelope() {
-        let due = DueRow {
+    fn due(event: &str, data: &str) -> DueRow {
+        DueRow {
             id: 1,
             delivery_id: "0c9d7f0e-1111-4222-8333-abcdefabcdef".into(),
-            event: "contact.created".into(),
+            event: event.into(),
             unfinished: true,
             attempts: 0,
             queued_at: Instant::from_seconds(0),
             created_at: Instant::from_seconds(1_772_625_600),
-            data: "{\"contact\":{\"name\":\"ليلى 👋\"}}".into(),
-        };
+            data: data.into(),
+        }
+    }
+
+    #[test]
+    fn the_body_is_the_documented_envelope() {
+        let due = due("contact.created", "{\"contact\":{\"name\":\"ليلى 👋\"}}");
         let expected = "{\"event\":\"contact.created\",\"delivery_id\":\"0c9d7f0e-1111-4222-8333-abcdefabcdef\",\
                         \"timestamp\":\"2026-03-04T12:00:00.000000Z\",\"data\":{\"contact\":{\"name\":\"ليلى 👋\"}}}";
-        assert_eq!(body(&due), expected);
+        assert_eq!(body(Dialect::Product, WorkspaceScope::of_background_work(1).into(), &due), expected);
+    }
+
+    #[test]
+    fn partners_are_told_who_they_are_and_the_hub_tells_less() {
+        let partner = Owner::from(PartnerScope::of_background_work(7));
+        let expected = "{\"event\":\"partner.client.deleted\",\"delivery_id\":\"0c9d7f0e-1111-4222-8333-abcdefabcdef\",\
+                        \"timestamp\":\"2026-03-04T12:00:00.000000Z\",\"partner_id\":7,\"data\":{\"client_id\":3}}";
+        assert_eq!(body(Dialect::Product, partner, &due("partner.client.deleted", "{\"client_id\":3}")), expected);
+        let expected =
+            "{\"id\":\"0c9d7f0e-1111-4222-8333-abcdefabcdef\",\"event\":\"client_created\",\"data\":{\"id\":\"xCL\"}}";
+        assert_eq!(body(Dialect::Hub, partner, &due("client_created", "{\"id\":\"xCL\"}")), expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! receivers store what they were shown; the Standard Webhooks signature with the 48 bytes behind the prefix, as the
 //! published libraries do.
 
-use crate::auth::WorkspaceScope;
+use super::Owner;
 use crate::kernel::seal::DataKey;
 use crate::kernel::{Error, Random, Result, Secret, secret};
 use base64::Engine;
@@ -19,35 +19,38 @@ pub fn make(random: &dyn Random) -> Secret {
     Secret::new(format!("{PREFIX}{}", STANDARD_NO_PAD.encode(&bytes[..])))
 }
 
-/// Which of a webhook's two sealed columns: each opens only where it was sealed (rule K3).
+/// Which of a webhook's sealed columns: each opens only where it was sealed (rule K3).
 #[derive(Clone, Copy, Debug)]
 pub enum Slot {
     Current,
     Previous,
+    /// What the owner wants to see on deliveries: it may be a credential.
+    Headers,
 }
 
 impl Slot {
     pub fn seal(
         self,
         key: &DataKey,
-        scope: WorkspaceScope,
+        owner: Owner,
         webhook: i64,
         plain: &Secret,
         random: &dyn Random,
     ) -> Result<String> {
-        key.seal(&self.context(scope, webhook), plain.reveal(), random)
+        key.seal(&self.context(owner, webhook), plain.reveal(), random)
     }
 
-    pub fn open(self, key: &DataKey, scope: WorkspaceScope, webhook: i64, sealed: &str) -> Result<Secret> {
-        key.open(&self.context(scope, webhook), sealed)
+    pub fn open(self, key: &DataKey, owner: Owner, webhook: i64, sealed: &str) -> Result<Secret> {
+        key.open(&self.context(owner, webhook), sealed)
     }
 
-    fn context(self, scope: WorkspaceScope, webhook: i64) -> String {
+    pub fn context(self, owner: Owner, webhook: i64) -> String {
         let column = match self {
             Self::Current => "secret",
             Self::Previous => "previous_secret",
+            Self::Headers => "headers",
         };
-        format!("webhook.{column}:{}:{webhook}", scope.id())
+        format!("webhook.{column}:{}:{webhook}", owner.context())
     }
 }
 
@@ -67,8 +70,12 @@ impl Signer {
 
     /// `X-SkyLight-Signature`, over the raw body.
     pub fn documented(&self, body: &[u8]) -> String {
-        let mac = secret::hmac(self.whole.reveal().as_bytes(), body);
-        format!("sha256={}", secret::hex(&mac))
+        format!("sha256={}", self.bare(body))
+    }
+
+    /// `x-360dialog-signature`: the same without its prefix.
+    pub fn bare(&self, body: &[u8]) -> String {
+        secret::hex(&secret::hmac(self.whole.reveal().as_bytes(), body))
     }
 
     /// One entry of `webhook-signature`, over id, timestamp and raw body.

@@ -281,6 +281,7 @@ pub(super) async fn record_updated(unit: &mut Unit, partner: PartnerScope, id: i
     let now = unit.now();
     let client = client(&mut unit.tx, partner, id, now, |_| String::new()).await?;
     let scope = of_partner(&mut unit.tx, partner, id).await?;
+    store::touch(&mut unit.tx, scope, now).await?;
     let timezone = store::timezone(&mut unit.tx, scope).await?;
     let data = json!({
         "client_id": id, "company_name": client.company_name, "plan": client.plan,

@@ -3,9 +3,12 @@
 pub mod account;
 pub mod api;
 mod clients;
+pub mod hub;
 mod jobs;
+pub mod pages;
 mod purge;
 mod store;
+pub mod visits;
 
 pub use clients::{Client, ClientChange, ClientFilter, NewClient, Usage, client, clients, faults, update};
 pub use jobs::{PlanChange, Purge};
@@ -13,7 +16,7 @@ pub use purge::{FOLLOWING as FOLLOWING_TABLES, KEEPING as KEEPING_TABLES, TABLES
 
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes};
-use crate::auth::{PartnerScope, WorkspaceScope};
+use crate::auth::{PartnerScope, WorkspaceScope, sessions};
 use crate::jobs::{LaneKey, NewJob};
 use crate::kernel::seal::DataKey;
 use crate::kernel::{Error, Instant, Result, Timezone, slug};
@@ -56,6 +59,7 @@ pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> 
         "client_id": id, "company_name": new.company_name, "plan": new.plan, "primary_email": new.admin.email,
     });
     events::record_for_partner(unit, partner, "partner.client.created", id, &data).await?;
+    hub::record_created(unit, partner, scope).await?;
     let changes = Changes::of("plan", &new.plan).and("timezone", &new.timezone);
     audit::record(unit, scope, Action::ClientCreated, id, changes).await?;
     let births = unit.app().rooms.of::<Births>().0.read().clone();
@@ -126,6 +130,7 @@ pub async fn suspend(unit: &mut Unit, partner: PartnerScope, id: i64, reason: Op
     let now = unit.now();
     if store::suspend(&mut unit.tx, scope, reason, now).await? {
         partners::give_back_seat(unit, partner).await?;
+        nobody_stays(unit, scope).await?;
         standing_changed(unit, partner, scope, "partner.client.suspended").await?;
         // The reason is the partner's own note; its client reads this log.
         audit::record(unit, scope, Action::ClientSuspended, id, Changes::none()).await?;
@@ -138,11 +143,19 @@ pub async fn reactivate(unit: &mut Unit, partner: PartnerScope, id: i64) -> Resu
     let scope = of_partner(&mut unit.tx, partner, id).await?;
     if store::reactivate(&mut unit.tx, scope).await? {
         partners::take_seat(unit, partner).await?;
+        // Whoever signed in at the very moment of the suspension comes in anew, too.
+        nobody_stays(unit, scope).await?;
         standing_changed(unit, partner, scope, "partner.client.reactivated").await?;
         audit::record(unit, scope, Action::ClientReactivated, id, Changes::none()).await?;
         crate::jobs::wake_workspace(unit, scope).await?;
     }
     Ok(store::standing(&mut unit.tx, scope).await?)
+}
+
+/// Ends whatever is open in a workspace, and the links that lead into it.
+async fn nobody_stays(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
+    visits::void_links_to(unit, scope).await?;
+    sessions::end_all_in(unit, scope).await
 }
 
 async fn standing_changed(
@@ -151,6 +164,8 @@ async fn standing_changed(
     scope: WorkspaceScope,
     event: &'static str,
 ) -> Result<()> {
+    let now = unit.now();
+    store::touch(&mut unit.tx, scope, now).await?;
     let name = store::company_name(&mut unit.tx, scope).await?;
     let standing = store::standing(&mut unit.tx, scope).await?;
     let data = json!({
@@ -175,6 +190,7 @@ pub async fn delete(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<(
     {
         return Err(not_found(id));
     }
+    nobody_stays(unit, scope).await?;
     team::remove_all(unit, scope).await?;
     let data = json!({"client_id": id, "company_name": name});
     events::record_for_partner(unit, partner, "partner.client.deleted", id, &data).await?;
@@ -250,6 +266,17 @@ pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Face> {
     let found = store::face(read, scope).await?.ok_or_else(|| Error::no_such("Workspace"))?;
     let (company_name, brand, colour) = found;
     Ok(Face { company_name, brand, colour: colour.as_deref().and_then(Colour::parse) })
+}
+
+/// The face of a workspace that somebody named by its slug: where people sign in.
+pub async fn face_of_slug(read: impl Read, slug: &str) -> Result<Option<Face>> {
+    let is_slug = slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let found = if is_slug { store::face_of_slug(read, slug).await? } else { None };
+    Ok(found.map(|(company_name, brand, colour)| Face {
+        company_name,
+        brand,
+        colour: colour.as_deref().and_then(Colour::parse),
+    }))
 }
 
 /// The zone a workspace's local times are written in.

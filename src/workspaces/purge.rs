@@ -38,6 +38,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("event", "id"),
     ("event_head", "workspace_id"),
     ("mail", "id"),
+    ("visit_link", "id"),
+    ("workspace_session", "id"),
     ("team_link", "id"),
     ("team_member", "id"),
     ("meter_month", "month"),

@@ -1,6 +1,7 @@
 //! The audit log: who did what, told to both sides, and not to be changed by anybody.
 
 use crate::on_both_engines;
+use crate::person::{self, Person};
 use crate::stored;
 use crate::world::{Actor, Engine};
 use serde_json::{Value, json};
@@ -261,6 +262,47 @@ on_both_engines! {
             victim.get(&format!("{CLIENTS}/{nothing}")).await.expect(404);
         }
         assert_eq!((noted(&victim).await, all(&nakheel, OWN).await.len()), (0, 3), "whose it is hears nothing of others");
+    }
+
+    async fn who_comes_in_and_who_is_refused_stands_in_the_log(world: World) {
+        let rawabi = world.partner("rawabi").await;
+        let (client, nakheel) = rawabi.client("Nakheel", "business").await;
+        let (member, mut admin) = person::signed_in(&world, &nakheel, "Huda", "admin").await;
+        let mut stranger = Person::new(&world);
+        stranger.try_signing_in("/login", &person::email("Huda"), "seven camels, no well").await;
+        let refused = eventually("the refusal is noted", async || {
+            all(&nakheel, &format!("{OWN}?action=team_member.sign_in_refused")).await.pop()
+        }).await;
+        assert_eq!((&refused["result"], &refused["actor"]["type"], &refused["target"]["id"]), (&json!("refused"), &json!("anonymous"), &member["id"]));
+        assert_eq!(refused["address"], "127.0.0.1");
+        let visitor = person::visitor(&world, &rawabi, nakheel.id).await;
+        admin.get("/dashboard").await;
+        let end = admin.page.split("/visits/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        assert_eq!(admin.submit(&format!("/visits/{end}/end"), &[]).await.status, 303);
+        admin.get("/settings/api").await;
+        assert_eq!(admin.submit("/settings/api/keys", &[("name", "By hand"), ("domains", "")]).await.status, 200);
+        let operations = person::partner_person(&world, &rawabi).await;
+        let entries = all(&rawabi, PARTNERS).await;
+        let by = |action: &str| entries.iter().find(|entry| entry["action"] == action).map(|entry| entry["actor"].clone()).unwrap();
+        let huda = json!({"type": "team_member", "id": member["id"], "name": "Huda"});
+        for action in ["team_member.signed_in", "client.visit_ended", "api_key.created"] {
+            assert_eq!(by(action), huda, "{action}");
+        }
+        assert_eq!(by("client.visit_link_issued")["type"], "partner_key");
+        assert_eq!(by("client.visit_started"), json!({"type": "partner", "id": rawabi.id, "name": "rawabi"}));
+        assert_eq!(by("partner_member.invited")["type"], "operator");
+        for action in ["partner_member.joined", "partner_member.signed_in"] {
+            assert_eq!((&by(action)["type"], &by(action)["name"]), (&json!("partner_member"), &json!(format!("ops-{}@partner.example", rawabi.id))));
+        }
+        // The client sees its visitor, and neither side sees a secret.
+        let own = all(&nakheel, OWN).await;
+        assert!(own.iter().any(|entry| entry["action"] == "client.visit_started" && entry["client"]["id"] == client["id"]));
+        assert!(own.iter().all(|entry| !entry["action"].as_str().unwrap().starts_with("partner_member")));
+        let text = Value::from(entries).to_string();
+        for secret in [admin.session(), visitor.session(), person::PASSWORD, "seven camels", "ipt_"] {
+            assert!(!secret.is_empty() && !text.contains(secret), "{secret}");
+        }
+        assert!(operations.cookies.values().all(|cookie| !text.contains(cookie.as_str())));
     }
 
     async fn the_command_line_the_invited_and_the_calendar_have_their_names(world: World) {

@@ -1,10 +1,11 @@
 //! Who and what stories over the whole route table need: for every row a path that names real things, and a body that is
 //! right. A new kind of thing in a path is taught to [`Owner::thing`], a new kind of body to [`Owner::body`].
 
+use crate::person;
 use crate::world::{Actor, World};
 use serde_json::{Value, json};
 use skylight::http::{Route, Who};
-use skylight_db::args;
+use skylight_db::{Read, args};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,6 +17,8 @@ pub struct Owner<'a> {
     partner_name: String,
     pub partner: Actor,
     pub workspace: Actor,
+    /// The partner, as it calls the second partner API.
+    pub hub: Actor,
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -59,8 +62,9 @@ impl<'a> Owner<'a> {
     async fn of(world: &'a World, partner: Actor, [partner_name, name]: [&str; 2], plan: &str) -> Owner<'a> {
         let (_, workspace) = partner.client(name, plan).await;
         workspace.sandbox().await;
+        let hub = partner.with_key("X-API-Key", partner.key());
         let [partner_name, name] = [partner_name, name].map(str::to_owned);
-        Owner { world, name, partner_name, partner, workspace }
+        Owner { world, name, partner_name, partner, workspace, hub }
     }
 
     /// Another client of the same partner.
@@ -87,11 +91,20 @@ impl<'a> Owner<'a> {
 
     /// Whoever may call this route.
     pub fn caller(&self, route: &Route) -> &Actor {
-        if route.who == Who::Partner { &self.partner } else { &self.workspace }
+        match route.who {
+            Who::Partner => &self.partner,
+            Who::Hub => &self.hub,
+            _ => &self.workspace,
+        }
     }
 
     /// The route's path with things of this owner in it, made for it.
     pub async fn path(&self, route: &Route) -> String {
+        // There is one partner webhook, and no id of it in a path.
+        if route.path.starts_with("/api/v1/partner/webhook") && route.operation != "set_partner_webhook" {
+            let endpoint = json!({"url": self.world.receiver.url("/partner"), "events": ["partner.client.deleted"]});
+            self.partner.put("/api/v1/partner/webhook", endpoint).await.expect(200);
+        }
         let mut path: Vec<String> = Vec::new();
         for segment in route.path.split('/') {
             let thing = match segment.strip_prefix('{') {
@@ -129,6 +142,9 @@ impl<'a> Owner<'a> {
                 }
                 "list_webhook_deliveries" => {
                     self.workspace.post(&path.replace("/deliveries", "/test"), json!({})).await.expect(200);
+                }
+                "list_partner_webhook_deliveries" => {
+                    self.partner.post("/api/v1/partner/webhook/test", json!({})).await.expect(200);
                 }
                 "list_list_members" | "list_segment_members" => {
                     let contact = self.workspace.contact("Sarah", &phone()).await;
@@ -196,6 +212,11 @@ impl<'a> Owner<'a> {
             }
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
             "team" => id(self.member().await),
+            "partners" => self.public_id("partner", self.partner.id).await,
+            "clients" if path[2] == "v2" => {
+                let (client, _) = self.partner.client(&format!("client {} {}", self.name, count()), "pro").await;
+                self.public_id("workspace", client["id"].as_i64().unwrap()).await
+            }
             "clients" => id(self.partner.client(&format!("client {} {}", self.name, count()), "pro").await.0),
             "api-keys" => {
                 let keys = path.join("/");
@@ -207,6 +228,12 @@ impl<'a> Owner<'a> {
             "static" => "page.css".to_owned(),
             other => panic!("what does a path name after /{other}/? Teach it to `Owner::thing` in tests/it/cast.rs"),
         }
+    }
+
+    /// What the second partner API calls a partner or a client.
+    async fn public_id(&self, table: &str, id: i64) -> String {
+        let sql = format!("SELECT public_id FROM {table} WHERE id = $1");
+        (&self.world.app.db).one(&sql, args![id]).await.unwrap()
     }
 
     /// A list or segment of this owner; its id.
@@ -272,6 +299,14 @@ impl<'a> Owner<'a> {
         }
         if route.tag == "Team" && body.get("email").is_some() {
             body["email"] = format!("member-{}@clients.example", count()).into();
+        }
+        if route.operation == "hub_create_token" {
+            person::partner_person(self.world, &self.partner).await;
+            body["username"] = format!("ops-{}@partner.example", self.partner.id).into();
+            body["password"] = person::PASSWORD.into();
+        }
+        if route.operation == "hub_share_account" {
+            body["email"] = format!("owner-{}@clients.example", count()).into();
         }
         if body.get("title").is_some() {
             body["title"] = format!("Title {}", count()).into();

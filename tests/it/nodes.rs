@@ -1,6 +1,7 @@
 //! Several servers on one PostgreSQL share everything: requests may alternate between them, work is done once, and when
 //! one dies the others go on.
 
+use crate::person::{self, Person};
 use crate::process::house::{House, Whatsapp, within_a_second};
 use crate::world::{Actor, Engine};
 use serde_json::{Value, json};
@@ -79,6 +80,45 @@ async fn what_one_node_does_holds_on_the_other() {
     pair.at(0, &nakheel).get(CONTACTS).await.expect(200);
     pair.at(1, &partner).delete(&format!("{client}/api-keys/{}", keys["data"][0]["id"])).await.expect(204);
     within_a_second("a revoked key is refused", async || pair.at(0, &nakheel).get(CONTACTS).await.status == 401).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_signed_in_at_one_node_is_at_the_other_and_is_out_at_both() {
+    let pair = Pair::start(&[]).await;
+    let partner = pair.partner().await;
+    let (client, nakheel) = partner.client("Nakheel", "business").await;
+    let client = format!("/api/v1/partner/clients/{}", client["id"]);
+    let member = person::member(&nakheel, "Huda", "admin").await;
+    let at = |node: usize| Person::at(&pair.house.http, &pair.nodes[node].base());
+    for round in 0..3 {
+        let (mut here, mut there) = (at(0), at(1));
+        here.sign_in(&person::email("Huda"), person::PASSWORD).await;
+        there.cookies = here.cookies.clone();
+        assert!(here.is_in().await && there.is_in().await);
+        match round {
+            0 => drop(here.submit("/logout", &[]).await),
+            1 => drop(partner.post(&format!("{client}/suspend"), json!({})).await.expect(200)),
+            _ => drop(nakheel.put(&format!("/api/v1/team/{}", member["id"]), json!({"status": "inactive"})).await),
+        }
+        assert!(!here.clone().is_in().await, "at once where it was done");
+        within_a_second("the other node knows", async || !there.clone().is_in().await).await;
+        partner.post(&format!("{client}/reactivate"), json!({})).await.expect(200);
+        assert!(!there.is_in().await);
+    }
+    // A link into the workspace opens once, whichever node is asked.
+    let token = person::link(&partner, nakheel.id).await;
+    let mut crowd = JoinSet::new();
+    for node in 0..20 {
+        let (mut guest, token) = (at(node % 2), token.clone());
+        crowd.spawn(async move {
+            if guest.get(&format!("/partner-login?token={token}")).await.status != 200 {
+                return 404;
+            }
+            guest.submit("/partner-login", &[("token", &token)]).await.status
+        });
+    }
+    let entered = crowd.join_all().await.into_iter().filter(|status| *status == 303).count();
+    assert_eq!(entered, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,12 +2,15 @@
 
 use crate::cast::{Owner, unlimited};
 use crate::on_both_engines;
-use crate::routes::{call, revoked_key};
+use crate::person::{self, Person};
+use crate::refusals::in_the_envelope;
+use crate::routes::{call, hub_token, revoked_key};
 use crate::world::{Actor, World};
 use http::Method;
 use serde_json::{Value, json};
 use skylight::auth::Feature;
 use skylight::cli::manage;
+use skylight::http::route::Permission;
 use skylight::http::{Route, Who};
 use skylight_db::args;
 use skylight_test_support::http::HttpResponse;
@@ -30,6 +33,8 @@ enum Kind {
     OfSuspendedPartner,
     Partner,
     SuspendedPartner,
+    HubKey,
+    Token,
     Provider,
 }
 
@@ -38,7 +43,7 @@ const KINDS: &[(Kind, &str, &str)] = &[
     (Kind::Nobody, "nobody", "no credential at all"),
     (Kind::Unknown, "unknown key", "a key that was never issued, is mistyped, or was revoked"),
     (Kind::TwoKeys, "two keys", "two different credentials on one request"),
-    (Kind::WrongHeader, "wrong header", "a partner key as `X-Api-Key` or bearer, a workspace key as `X-Partner-Key`"),
+    (Kind::WrongHeader, "wrong header", "a workspace key as `X-Partner-Key`"),
     (Kind::Workspace, "workspace", "a workspace key, in `Authorization: Bearer` or `X-Api-Key`"),
     (Kind::ForeignPage, "foreign page", "a workspace key, from a page on none of its allowed domains"),
     (Kind::WithoutApi, "no API", "a workspace key, of a plan without API access"),
@@ -47,6 +52,8 @@ const KINDS: &[(Kind, &str, &str)] = &[
     (Kind::OfSuspendedPartner, "partner suspended", "a workspace key, of a suspended partner's client"),
     (Kind::Partner, "partner", "a partner key, in `X-Partner-Key`"),
     (Kind::SuspendedPartner, "suspended partner", "a partner key, of a suspended partner"),
+    (Kind::HubKey, "hub key", "a partner key, in `X-API-Key`"),
+    (Kind::Token, "token", "the bearer token that one of a partner's people got"),
     (Kind::Provider, "provider", "a messaging provider, proved by its signature or secret; no key"),
 ];
 
@@ -67,6 +74,11 @@ fn answer(route: &Route, kind: Kind) -> Answer {
         (Who::Workspace, Kind::Nobody | Kind::Unknown | Kind::TwoKeys | Kind::Provider) => {
             refused(401, "unauthenticated")
         }
+        (Who::Hub, Kind::Nobody | Kind::Unknown | Kind::TwoKeys | Kind::Provider) => {
+            refused(401, "hub_unauthenticated")
+        }
+        (Who::Hub, Kind::HubKey | Kind::Token) => (route.status, None),
+        (Who::Hub, _) => wrong,
         (Who::Partner, Kind::Partner) => (route.status, None),
         (Who::Partner, Kind::SuspendedPartner) => refused(403, "partner_suspended"),
         (Who::Partner, _) => wrong,
@@ -75,7 +87,8 @@ fn answer(route: &Route, kind: Kind) -> Answer {
         (Who::Workspace, Kind::WithoutApi | Kind::WithoutFeature) => refused(403, "feature_not_in_plan"),
         (Who::Workspace, Kind::ForeignPage) => refused(403, "origin_not_allowed"),
         (Who::Workspace, Kind::Suspended | Kind::OfSuspendedPartner) => refused(403, "account_suspended"),
-        (Who::Workspace, Kind::WrongHeader | Kind::Partner | Kind::SuspendedPartner) => wrong,
+        (Who::Workspace, _) => wrong,
+        (Who::Session | Who::PartnerSession, _) => unreachable!("keys open no pages"),
     }
 }
 
@@ -92,12 +105,113 @@ on_both_engines! {
                 let what = format!("{} by {name}: {given:?}", route.operation);
                 assert_eq!(given.status, status, "{what}");
                 if let Some(code) = code {
-                    assert_eq!(given.json()["code"], code, "{what}");
+                    assert_eq!(in_the_envelope(status, given.json()).1["code"], code, "{what}");
                 }
                 cells += 1;
             }
         }
-        assert!(cells > 700, "{cells} cells");
+        assert!(cells > 1_000, "{cells} cells");
+    }
+
+    async fn pages_open_to_whom_the_document_says(world: World) {
+        let owner = Owner::new(&world, "nakheel").await;
+        let (_, agent) = person::signed_in(&world, &owner.workspace, "Huda", "agent").await;
+        let (_, admin) = person::signed_in(&world, &owner.workspace, "Omar", "admin").await;
+        let visit = person::visitor(&world, &owner.partner, owner.workspace.id).await;
+        let partner = person::partner_person(&world, &owner.partner).await;
+        let nobody = Person::new(&world);
+        let keys = format!("/api/v1/partner/clients/{}/api-keys", owner.workspace.id);
+        let key = owner.partner.get(&keys).await.expect(200)["data"][0]["id"].clone();
+        for route in skylight::routes::pages().iter().filter(|route| is_behind_a_login(route)) {
+            let path = route.path.replace("{id}", &key.to_string());
+            for (guest, name, _) in GUESTS {
+                let somebody = match guest {
+                    Guest::Nobody | Guest::Key => &nobody,
+                    Guest::Agent => &agent,
+                    Guest::Admin => &admin,
+                    Guest::Visit => &visit,
+                    Guest::Partner => &partner,
+                };
+                let mut request = somebody.request(route.method.as_str(), &path);
+                if *guest == Guest::Key {
+                    request = request.header("X-Api-Key", owner.workspace.key());
+                }
+                // A form without the page's token does nothing, but is only looked at where somebody may send it.
+                let given = request.send().await;
+                let what = format!("{} by {name}: {given:?}", route.operation);
+                let old_form = given.text().contains("This form was not accepted");
+                match page_answer(route, *guest) {
+                    PageAnswer::Opens if route.method == Method::GET => assert_eq!(given.status, 200, "{what}"),
+                    PageAnswer::Opens => assert_eq!((given.status, old_form), (403, true), "{what}"),
+                    PageAnswer::Login => assert_eq!(given.status, 303, "{what}"),
+                    PageAnswer::Refused => assert_eq!((given.status, old_form), (403, false), "{what}"),
+                    PageAnswer::NoLogin => assert_eq!(given.status, 401, "{what}"),
+                }
+            }
+        }
+    }
+}
+
+/// Who comes to a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guest {
+    Nobody,
+    Key,
+    Agent,
+    Admin,
+    Visit,
+    Partner,
+}
+
+const GUESTS: &[(Guest, &str, &str)] = &[
+    (Guest::Nobody, "nobody", "not signed in"),
+    (Guest::Key, "a key", "a key is no login"),
+    (Guest::Agent, "agent", "signed in to a workspace, as an agent"),
+    (Guest::Admin, "admin", "signed in to a workspace, as an admin"),
+    (Guest::Visit, "visit", "its partner, by a login link"),
+    (Guest::Partner, "partner's person", "signed in as a partner"),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PageAnswer {
+    Opens,
+    /// Sent to sign in.
+    Login,
+    Refused,
+    NoLogin,
+}
+
+fn is_behind_a_login(route: &Route) -> bool {
+    matches!(route.who, Who::Session | Who::PartnerSession)
+}
+
+fn page_answer(route: &Route, guest: Guest) -> PageAnswer {
+    match (route.who, route.permission, guest) {
+        (_, _, Guest::Key) => PageAnswer::NoLogin,
+        (Who::PartnerSession, _, Guest::Partner) => PageAnswer::Opens,
+        (Who::PartnerSession, ..) | (_, _, Guest::Nobody | Guest::Partner) => PageAnswer::Login,
+        (_, Permission::Anybody, _)
+        | (_, Permission::Admins, Guest::Admin | Guest::Visit)
+        | (_, Permission::AdminsInPerson, Guest::Admin) => PageAnswer::Opens,
+        (_, Permission::Admins | Permission::AdminsInPerson, _) => PageAnswer::Refused,
+    }
+}
+
+/// The pages' part of the document.
+fn pages(text: &mut String) {
+    text.push_str("\n## Pages behind a login\n\n| who | is |\n|---|---|\n");
+    GUESTS.iter().for_each(|(_, name, is)| writeln!(text, "| {name} | {is} |").unwrap());
+    let heads: String = GUESTS.iter().map(|(_, name, _)| format!(" {name} |")).collect();
+    writeln!(text, "\n| page |{heads}\n|---|{}", "---|".repeat(GUESTS.len())).unwrap();
+    for route in skylight::routes::pages().iter().filter(|route| is_behind_a_login(route)) {
+        let word = |guest| match page_answer(route, guest) {
+            PageAnswer::Opens => "**opens**",
+            PageAnswer::Login => "303 to sign in",
+            PageAnswer::Refused => "403 `not_permitted`",
+            PageAnswer::NoLogin => "401",
+        };
+        let cells: String = GUESTS.iter().map(|(guest, ..)| format!(" {} |", word(*guest))).collect();
+        writeln!(text, "| `{} {}` |{cells}", route.method, route.path).unwrap();
     }
 }
 
@@ -156,6 +270,7 @@ fn document() -> String {
             writeln!(text, "| `{} {}` |{cells}", route.method, route.path).unwrap();
         }
     }
+    pages(&mut text);
     text
 }
 
@@ -188,10 +303,12 @@ impl<'a> Cast<'a> {
         let fallen = world.partner("fallen").await;
         let (_, orphan) = fallen.client("Orphan", "business").await;
         manage::set_partner_active(&world.app, fallen.id, false).await.unwrap();
+        let token = hub_token(world, &owner).await;
         let of = |header: &'static str, who: &Actor| (header, who.key().to_owned());
         let headers = vec![
             (Kind::Nobody, vec![]),
             (Kind::Provider, vec![]),
+            (Kind::WrongHeader, vec![of("X-Partner-Key", &owner.workspace)]),
             (Kind::Unknown, vec![("X-Api-Key", revoked)]),
             (Kind::TwoKeys, vec![of("X-Api-Key", &owner.workspace), of("X-Partner-Key", &owner.partner)]),
             (Kind::Workspace, vec![of("X-Api-Key", &owner.workspace)]),
@@ -202,16 +319,14 @@ impl<'a> Cast<'a> {
             (Kind::OfSuspendedPartner, vec![of("X-Api-Key", &orphan)]),
             (Kind::Partner, vec![of("X-Partner-Key", &owner.partner)]),
             (Kind::SuspendedPartner, vec![of("X-Partner-Key", &fallen)]),
+            (Kind::HubKey, vec![("X-API-Key", owner.partner.key().to_owned())]),
+            (Kind::Token, vec![("Authorization", format!("Bearer {token}"))]),
         ];
         Self { world, owner, modest, headers }
     }
 
-    fn headers(&self, kind: Kind, route: &Route) -> Vec<(&'static str, String)> {
-        match (kind, route.who) {
-            (Kind::WrongHeader, Who::Partner) => vec![("X-Partner-Key", self.owner.workspace.key().to_owned())],
-            (Kind::WrongHeader, _) => vec![("X-Api-Key", self.owner.partner.key().to_owned())],
-            _ => self.headers.iter().find(|(of, _)| *of == kind).unwrap().1.clone(),
-        }
+    fn headers(&self, kind: Kind) -> Vec<(&'static str, String)> {
+        self.headers.iter().find(|(of, _)| *of == kind).unwrap().1.clone()
     }
 
     /// Calls a route about what is `there`, or about things made for the one who may.
@@ -219,7 +334,7 @@ impl<'a> Cast<'a> {
         if (route.who, kind) == (Who::Provider, Kind::Provider) {
             return self.proved(route).await;
         }
-        let headers = self.headers(kind, route);
+        let headers = self.headers(kind);
         if let Some((path, body)) = there {
             return call(self.world, route, path, &headers, body.as_ref()).await;
         }

@@ -5,12 +5,14 @@ use crate::bad_cases::unknown_ids;
 use crate::cast::{Owner, unlimited};
 use crate::documented::assert_documented;
 use crate::on_both_engines;
+use crate::person;
+use crate::refusals::in_the_envelope;
 use crate::stored;
 use crate::world::World;
 use http::Method;
 use serde_json::{Value, json};
 use skylight::cli::manage;
-use skylight::http::route::FORM;
+use skylight::http::route::{Dialect, FORM};
 use skylight::http::{Route, Who};
 use skylight::kernel::SystemRandom;
 use skylight::kernel::token::{self, TokenKind};
@@ -23,7 +25,7 @@ on_both_engines! {
         let callers = strangers(&world, &owner).await;
         let routes = skylight::routes::all();
         let mut requests = Vec::new();
-        for route in routes.iter().filter(|route| matches!(route.who, Who::Workspace | Who::Partner)) {
+        for route in routes.iter().filter(|route| route.who.has_key()) {
             requests.push((route, owner.path(route).await, owner.body(route).await));
         }
         let before = stored::rows(&world).await;
@@ -31,17 +33,18 @@ on_both_engines! {
         for (route, path, body) in &requests {
             for caller in &callers {
                 let what = format!("{} {path} by {}", route.method, caller.name);
+                let Some((status, code)) = caller.expected(route.who) else { continue };
                 let answer = caller.call(&world, route, path, body.as_ref()).await;
-                let (status, code) = caller.expected(route.who);
                 let problem = problem(&answer, &what);
                 assert_eq!((answer.status, problem["code"].as_str()), (status, Some(code)), "{what}: {answer:?}");
+                assert_eq!(answer.json().get("meta").is_some(), route.dialect() == Dialect::Hub, "{what}: {answer:?}");
                 if status == 401 {
                     let first = unknown.entry(code).or_insert_with(|| problem.clone());
                     assert_eq!(*first, problem, "{what}: one body for all");
                 }
             }
         }
-        assert_eq!(unknown.len(), 2);
+        assert_eq!(unknown.len(), 3);
         assert_eq!(unknown["unauthenticated"]["message"], "Unauthenticated. Please provide a valid API key.");
         stored::assert_same(&before, &stored::rows(&world).await);
     }
@@ -50,11 +53,12 @@ on_both_engines! {
         let owner = Owner::new(&world, "nakheel").await;
         unlimited(&world).await;
         for route in skylight::routes::all() {
-            let keyed = matches!(route.who, Who::Workspace | Who::Partner);
+            let keyed = route.who.has_key();
             let ways: &[&[&str]] = match route.who {
                 Who::Workspace => &[&["X-Api-Key"], &["Authorization"], &["Authorization", "X-Api-Key"]],
                 Who::Partner => &[&["X-Partner-Key"]],
-                Who::Provider | Who::Public => &[&[]],
+                Who::Hub => &[&["X-API-Key"]],
+                _ => &[&[]],
             };
             for way in ways {
                 let (path, body) = (owner.path(&route).await, owner.body(&route).await);
@@ -67,7 +71,7 @@ on_both_engines! {
                     Who::Provider => assert_eq!(answer.status, 401, "{what}"),
                     _ => assert_eq!(answer.status, route.status, "{what}"),
                 }
-                if keyed && answer.status != 204 {
+                if keyed && answer.status != 204 && route.dialect() == Dialect::Product {
                     assert_eq!(answer.json()["success"], true, "{what}");
                 }
                 if let Some(message) = route.message {
@@ -81,7 +85,7 @@ on_both_engines! {
         let owner = Owner::new(&world, "nakheel").await;
         let callers = strangers(&world, &owner).await;
         for route in skylight::routes::all() {
-            if matches!(route.who, Who::Workspace | Who::Partner) {
+            if route.who.has_key() {
                 continue;
             }
             let path = owner.path(&route).await;
@@ -103,7 +107,7 @@ on_both_engines! {
         unlimited(&world).await;
         let routes = skylight::routes::all();
         let mut requests = Vec::new();
-        for route in routes.iter().filter(|route| matches!(route.who, Who::Workspace | Who::Partner) && route.has_id()) {
+        for route in routes.iter().filter(|route| route.who.has_key() && route.has_id()) {
             let (path, other, body) = (own.path(route).await, foreign.path(route).await, own.body(route).await);
             for place in route.path.split('/').enumerate().filter(|(_, s)| s.starts_with('{')).map(|(at, _)| at) {
                 requests.push((route, place, path.clone(), other.clone(), body.clone()));
@@ -142,8 +146,8 @@ on_both_engines! {
     async fn an_unknown_path_is_404_for_everybody(world: World) {
         let owner = Owner::new(&world, "nakheel").await;
         let unknown = [
-            "/", "/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/contacts/", "/api/v1//contacts", "/API/V1/contacts",
-            "/api/v1/contacts/1/2/3", "/api/v1/%63ontacts", "/api/v1/contacts%2F1", "/api/v1/partner", "/api/v1/partner/nothing",
+            "/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/contacts/", "/api/v1//contacts", "/API/V1/contacts",
+            "/api/v20/partners", "/api/v1/contacts/1/2/3", "/api/v1/%63ontacts", "/api/v1/contacts%2F1", "/api/v1/partner", "/api/v1/partner/nothing",
             "/api/v3/contacts", "/docs/", "/docs/../Cargo.toml", "/docs/..%2f..%2fCargo.toml", "/docs/nothing.js",
             "/hooks/whatsapp", "/hooks/whatsapp/", "/hooks/whatsapp/nobody", "/hooks/whatsapp/%00", "/hooks/whatsapp/%ff",
             "/health", "/metrics/nothing", "/favicon.ico", "/.env", "/api/v1/contacts;x=1",
@@ -272,6 +276,8 @@ enum Said {
     /// The credential is nobody's.
     Unknown,
     Refused(&'static str),
+    /// The row names this one.
+    Welcome,
 }
 
 struct Caller {
@@ -279,6 +285,7 @@ struct Caller {
     headers: Vec<(&'static str, String)>,
     on_workspace_routes: Said,
     on_partner_routes: Said,
+    on_hub_routes: Said,
 }
 
 impl Caller {
@@ -286,12 +293,29 @@ impl Caller {
         call(world, route, path, &self.headers, body).await
     }
 
-    fn expected(&self, who: Who) -> (u16, &'static str) {
-        match (who, self.on_workspace_routes, self.on_partner_routes) {
-            (Who::Partner, _, Said::Unknown) => (401, "partner_unauthenticated"),
-            (Who::Partner, _, Said::Refused(code)) | (_, Said::Refused(code), _) => (403, code),
-            (_, Said::Unknown, _) => (401, "unauthenticated"),
+    fn expected(&self, who: Who) -> Option<(u16, &'static str)> {
+        let (said, unknown) = match who {
+            Who::Partner => (self.on_partner_routes, "partner_unauthenticated"),
+            Who::Hub => (self.on_hub_routes, "hub_unauthenticated"),
+            _ => (self.on_workspace_routes, "unauthenticated"),
+        };
+        match said {
+            Said::Unknown => Some((401, unknown)),
+            Said::Refused(code) => Some((403, code)),
+            Said::Welcome => None,
         }
+    }
+
+    fn on_workspace(self, on_workspace_routes: Said) -> Self {
+        Self { on_workspace_routes, ..self }
+    }
+
+    fn on_partner(self, on_partner_routes: Said) -> Self {
+        Self { on_partner_routes, ..self }
+    }
+
+    fn on_hub(self, on_hub_routes: Said) -> Self {
+        Self { on_hub_routes, ..self }
     }
 }
 
@@ -307,12 +331,14 @@ async fn strangers(world: &World, owner: &Owner<'_>) -> Vec<Caller> {
         headers: headers.iter().map(|(header, key)| (*header, written(header, key))).collect(),
         on_workspace_routes: Said::Unknown,
         on_partner_routes: Said::Unknown,
+        on_hub_routes: Said::Unknown,
     };
     let known = |name, header, key: &str, workspace, partner| Caller {
         name,
         headers: vec![(header, written(header, key))],
         on_workspace_routes: Said::Refused(workspace),
         on_partner_routes: Said::Refused(partner),
+        on_hub_routes: Said::Refused("wrong_credential"),
     };
     let (workspace, partner) = (owner.workspace.key(), owner.partner.key());
     let unknown = token::make(TokenKind::Workspace, &SystemRandom);
@@ -334,7 +360,8 @@ async fn strangers(world: &World, owner: &Owner<'_>) -> Vec<Caller> {
         nobody("one header twice", &[("X-Api-Key", workspace), ("X-Api-Key", unknown.reveal())]),
         nobody("a key and an empty one", &[("X-Partner-Key", partner), ("X-Api-Key", "")]),
         known("a workspace key as a partner key", "X-Partner-Key", workspace, "wrong_credential", "wrong_credential"),
-        known("a partner key as an API key", "X-Api-Key", partner, "wrong_credential", "wrong_credential"),
+        known("a partner key as an API key", "X-Api-Key", partner, "wrong_credential", "wrong_credential")
+            .on_hub(Said::Welcome),
         known("a partner key as a bearer", "Authorization", partner, "wrong_credential", "wrong_credential"),
     ];
     let basic = ("Authorization", "Basic dXNlcjpwYXNzd29yZA==".to_owned());
@@ -346,12 +373,33 @@ async fn strangers(world: &World, owner: &Owner<'_>) -> Vec<Caller> {
     owner.partner.post(&format!("/api/v1/partner/clients/{}/suspend", client["id"]), json!({})).await.expect(200);
     callers.push(known("a suspended client", "X-Api-Key", suspended.key(), "account_suspended", "wrong_credential"));
 
+    let token = hub_token(world, owner).await;
+    callers.push(
+        known("a partner's token", "Authorization", &token, "wrong_credential", "wrong_credential")
+            .on_hub(Said::Welcome),
+    );
+    callers.push(known("a token as a key", "X-Api-Key", &token, "wrong_credential", "wrong_credential"));
+
     let fallen = world.partner("fallen").await;
     let (_, orphan) = fallen.client("Orphan", "business").await;
     manage::set_partner_active(&world.app, fallen.id, false).await.unwrap();
     callers.push(known("a suspended partner", "X-Partner-Key", fallen.key(), "wrong_credential", "partner_suspended"));
+    callers.push(
+        known("a suspended partner's hub key", "X-Api-Key", fallen.key(), "wrong_credential", "wrong_credential")
+            .on_hub(Said::Refused("partner_suspended")),
+    );
+    callers
+        .push(known("a workspace's key", "X-Api-Key", workspace, "", "wrong_credential").on_workspace(Said::Welcome));
+    callers.push(known("a partner's key", "X-Partner-Key", partner, "wrong_credential", "").on_partner(Said::Welcome));
     callers.push(known("its client", "X-Api-Key", orphan.key(), "account_suspended", "wrong_credential"));
     callers
+}
+
+pub async fn hub_token(world: &World, owner: &Owner<'_>) -> String {
+    person::partner_person(world, &owner.partner).await;
+    let login = json!({"username": format!("ops-{}@partner.example", owner.partner.id), "password": person::PASSWORD});
+    let answer = world.visitor().post("/api/v2/token", login).await.expect(200);
+    answer["access_token"].as_str().unwrap().to_owned()
 }
 
 pub async fn revoked_key(owner: &Owner<'_>) -> String {
@@ -393,7 +441,7 @@ pub async fn call(
 fn problem(answer: &HttpResponse, what: &str) -> Value {
     assert_eq!(answer.header("content-type"), Some("application/json"), "{what}: {answer:?}");
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{what}");
-    let mut problem = answer.json();
+    let (_, mut problem) = in_the_envelope(answer.status, answer.json());
     assert_eq!(problem["success"], false, "{what}");
     let id = problem["request_id"].take();
     assert!(id.as_str().is_some_and(|id| !id.is_empty()), "{what}: {answer:?}");

@@ -3,6 +3,7 @@
 //! Everything speaks real HTTP over loopback sockets and records what it saw. Waiting is always for an observed
 //! fact with a deadline ([`wait`]); nothing sleeps and hopes.
 
+pub mod browser;
 pub mod fresh;
 pub mod http;
 pub mod meta;

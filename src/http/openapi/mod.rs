@@ -26,9 +26,23 @@ const HTML: &str = "text/html";
 const BEARER: &str = "workspaceBearer";
 const API_KEY: &str = "workspaceKey";
 const PARTNER_KEY: &str = "partnerKey";
+const HUB_KEY: &str = "hubKey";
+const HUB_BEARER: &str = "hubBearer";
+
+/// Events that receivers are told in one form.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    pub events: &'a [(&'a str, &'a str)],
+    /// The name of the payload's schema.
+    pub payload: &'a str,
+}
+
+pub const WORKSPACE_PAYLOAD: &str = "WebhookPayload";
+pub const PARTNER_PAYLOAD: &str = "PartnerWebhookPayload";
+pub const HUB_PAYLOAD: &str = "HubEvent";
 
 /// Writes the whole document.
-pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
+pub fn document(routes: &[Route], told: &[Told<'_>]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let components = components(routes);
     let schemas = schemas_of(&components);
@@ -44,15 +58,16 @@ pub fn document(routes: &[Route], webhooks: &[(&str, &str)]) -> OpenApi {
         .info(info)
         .servers(Some([Server::new("/")]))
         .paths(paths)
-        .webhooks(Some(webhook_paths(webhooks)))
+        .webhooks(Some(webhook_paths(told)))
         .tags(Some(TAGS.map(Tag::new)))
         .components(Some(components))
         .build()
 }
 
 /// The order of the reference page.
-const TAGS: [&str; 17] = [
+const TAGS: [&str; 18] = [
     "Partners",
+    "Partner API v2",
     "Account",
     "Team",
     "Contacts",
@@ -93,12 +108,12 @@ fn operation(route: &Route, schemas: &Map<String, Value>) -> utoipa::openapi::pa
         .summary(Some(route.summary))
         .description(Some(route.description).filter(|text| !text.is_empty()));
     for name in path_parameters(route.path) {
-        operation = operation.parameter(path_parameter(name));
+        operation = operation.parameter(path_parameter(name, route.who));
     }
     for parameter in &route.parameters {
         operation = operation.parameter(query_parameter(parameter));
     }
-    if route.writes() && matches!(route.who, Who::Workspace | Who::Partner) {
+    if route.writes() && route.who.has_key() {
         operation = operation.parameter(idempotency_key());
     }
     if let Some(request) = &route.request {
@@ -123,8 +138,9 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
-fn path_parameter(name: &str) -> utoipa::openapi::path::Parameter {
-    let is_id = name.ends_with("id");
+fn path_parameter(name: &str, who: Who) -> utoipa::openapi::path::Parameter {
+    // The second partner API names everything by words.
+    let is_id = name.ends_with("id") && who != Who::Hub;
     let schema = if is_id { kind_of(Type::Integer).minimum(Some(1)) } else { kind_of(Type::String) };
     ParameterBuilder::new()
         .name(name)
@@ -136,13 +152,14 @@ fn path_parameter(name: &str) -> utoipa::openapi::path::Parameter {
 
 fn query_parameter(parameter: &Parameter) -> utoipa::openapi::path::Parameter {
     let kind = match parameter.kind {
-        "integer" | "position" => Type::Integer,
+        "integer" | "position" | "count" => Type::Integer,
         "boolean" => Type::Boolean,
         _ => Type::String,
     };
     let schema = match kind_of(kind) {
         // Pages and ids alike are counted from one.
         schema if parameter.kind == "integer" => schema.minimum(Some(1)),
+        schema if parameter.kind == "count" => schema.minimum(Some(0)),
         schema if parameter.kind.contains('|') => schema.enum_values(Some(parameter.kind.split('|').map(str::trim))),
         schema => schema,
     };
@@ -225,20 +242,27 @@ fn securities(who: Who) -> Vec<SecurityRequirement> {
     match who {
         Who::Workspace => vec![SecurityRequirement::new(BEARER, none), SecurityRequirement::new(API_KEY, none)],
         Who::Partner => vec![SecurityRequirement::new(PARTNER_KEY, none)],
-        Who::Provider | Who::Public => vec![],
+        Who::Hub => vec![SecurityRequirement::new(HUB_KEY, none), SecurityRequirement::new(HUB_BEARER, none)],
+        // Pages are no part of the API: they are not in the document.
+        Who::Provider | Who::Public | Who::Session | Who::PartnerSession => vec![],
     }
 }
 
 /// Outgoing webhooks: what receivers must understand.
-fn webhook_paths(events: &[(&str, &str)]) -> utoipa::openapi::Paths {
+fn webhook_paths(told: &[Told<'_>]) -> utoipa::openapi::Paths {
     let mut paths = PathsBuilder::new();
-    for (event, description) in events {
-        let example = json!({
+    let events = told.iter().flat_map(|told| told.events.iter().map(|event| (told.payload, event)));
+    for (payload, (event, description)) in events {
+        let mut example = json!({
             "event": event, "delivery_id": "0c9d7f0e-1111-4222-8333-abcdefabcdef",
             "timestamp": "2026-03-04T12:00:00.000000Z", "data": {},
         });
-        let content =
-            ContentBuilder::new().schema(Some(Ref::from_schema_name("WebhookPayload"))).example(Some(example));
+        match payload {
+            PARTNER_PAYLOAD => example["partner_id"] = json!(7),
+            HUB_PAYLOAD => example = json!({"id": "0c9d7f0e-1111-4222-8333-abcdefabcdef", "event": event, "data": {}}),
+            _ => {}
+        }
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(payload))).example(Some(example));
         let content = content.build();
         let operation = OperationBuilder::new()
             .operation_id(Some(format!("on_{}", event.replace('.', "_"))))
@@ -263,7 +287,15 @@ fn components(routes: &[Route]) -> Components {
     answered.push((Meta::name().into_owned(), <Meta as utoipa::PartialSchema>::schema()));
     answered.push((FeedMeta::name().into_owned(), <FeedMeta as utoipa::PartialSchema>::schema()));
     answered.iter_mut().for_each(|(_, schema)| require_all(schema));
-    let ours = [("Problem".into(), problems::schema()), ("WebhookPayload".into(), payload_schema())];
+    leave_out(routes, &mut answered);
+    let ours = [
+        ("Problem".into(), problems::schema()),
+        ("HubProblem".into(), problems::hub_schema()),
+        ("TokenProblem".into(), problems::token_schema()),
+        (WORKSPACE_PAYLOAD.into(), payload_schema().into()),
+        (PARTNER_PAYLOAD.into(), partner_payload_schema()),
+        (HUB_PAYLOAD.into(), hub_payload_schema()),
+    ];
     // What is both taken and answered is described as it is taken.
     for (name, schema) in answered.into_iter().chain(taken).chain(ours) {
         components.schemas.insert(name, schema);
@@ -271,7 +303,10 @@ fn components(routes: &[Route]) -> Components {
     components.responses = problems::shared(routes);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A workspace key.")).build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
-    for (name, header) in [(API_KEY, "X-Api-Key"), (PARTNER_KEY, "X-Partner-Key")] {
+    let token =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("What `POST /api/v2/token` answered."));
+    components.add_security_scheme(HUB_BEARER, SecurityScheme::Http(token.build()));
+    for (name, header) in [(API_KEY, "X-Api-Key"), (PARTNER_KEY, "X-Partner-Key"), (HUB_KEY, "X-API-Key")] {
         components.add_security_scheme(name, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(header))));
     }
     components
@@ -290,6 +325,26 @@ fn require_all(schema: &mut RefOr<Schema>) {
     }
 }
 
+/// But for those that a row of the table names.
+fn leave_out(routes: &[Route], answered: &mut [NamedSchema]) {
+    let named = routes.iter().filter_map(|route| Some(((route.response?.name)(), &route.sometimes)));
+    let named: Vec<_> = named.filter(|(_, sometimes)| !sometimes.is_empty()).collect();
+    for (name, schema) in answered {
+        for (_, keys) in named.iter().filter(|(of, _)| of == name) {
+            let is_there = |key: &String| !keys.contains(&key.as_str());
+            match schema {
+                RefOr::T(Schema::Object(object)) => object.required.retain(is_there),
+                RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(|item| {
+                    if let RefOr::T(Schema::Object(object)) = item {
+                        object.required.retain(is_there);
+                    }
+                }),
+                _ => {}
+            }
+        }
+    }
+}
+
 /// The schemas as they are printed.
 fn schemas_of(components: &Components) -> Map<String, Value> {
     let printed = components.schemas.iter().map(|(name, schema)| {
@@ -299,7 +354,7 @@ fn schemas_of(components: &Components) -> Map<String, Value> {
     printed.collect()
 }
 
-fn payload_schema() -> RefOr<Schema> {
+fn payload_schema() -> ObjectBuilder {
     ObjectBuilder::new()
         .property("event", text("contact.created"))
         .property("delivery_id", text("0c9d7f0e-1111-4222-8333-abcdefabcdef"))
@@ -308,6 +363,25 @@ fn payload_schema() -> RefOr<Schema> {
         .required("event")
         .required("delivery_id")
         .required("timestamp")
+        .required("data")
+}
+
+fn partner_payload_schema() -> RefOr<Schema> {
+    let partner = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer)).examples([json!(7)]);
+    payload_schema()
+        .property("event", text("partner.client.created"))
+        .property("partner_id", partner)
+        .required("partner_id")
+        .into()
+}
+
+fn hub_payload_schema() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .property("id", text("0c9d7f0e-1111-4222-8333-abcdefabcdef"))
+        .property("event", text("client_created"))
+        .property("data", ObjectBuilder::new())
+        .required("id")
+        .required("event")
         .required("data")
         .into()
 }

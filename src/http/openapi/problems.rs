@@ -1,7 +1,8 @@
 //! What routes refuse with: the statuses that follow from a row of the table, and the answers that rows share.
 
 use super::{JSON, kind_of, text};
-use crate::http::route::{Route, Who};
+use crate::http::problem::oauth;
+use crate::http::route::{Dialect, Route, Who};
 use crate::kernel::Error;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,14 +16,14 @@ pub fn statuses(route: &Route) -> Vec<u16> {
     // The frame of a request may be wrong whoever sends it.
     let mut statuses = vec![400, 413, 431, 500, 503];
     match route.who {
-        Who::Workspace | Who::Partner => statuses.extend([401, 403, 429]),
+        Who::Workspace | Who::Partner | Who::Hub => statuses.extend([401, 403, 429]),
         Who::Provider => statuses.extend([401, 404]),
-        Who::Public => {}
+        Who::Public | Who::Session | Who::PartnerSession => {}
     }
     if route.guessable {
         statuses.push(429);
     }
-    if matches!(route.who, Who::Workspace | Who::Partner) {
+    if route.who.has_key() {
         if route.has_id() {
             statuses.push(404);
         }
@@ -37,20 +38,26 @@ pub fn statuses(route: &Route) -> Vec<u16> {
         }
     }
     statuses.extend(&route.problems);
+    if route.dialect() != Dialect::Product {
+        statuses.retain(|status| *status != 422);
+    }
     statuses.sort_unstable();
     statuses.dedup();
     statuses
 }
 
 /// The answer's name among the shared ones.
-fn name(who: Who, status: u16) -> String {
-    format!("{who:?}{status}")
+fn name(who: Who, dialect: Dialect, status: u16) -> String {
+    match dialect {
+        Dialect::Token => format!("Token{status}"),
+        _ => format!("{who:?}{status}"),
+    }
 }
 
 /// Adds a reference to every refusal of a route.
 pub fn refer(route: &Route, mut operation: OperationBuilder) -> OperationBuilder {
     for status in statuses(route) {
-        let at = format!("#/components/responses/{}", name(route.who, status));
+        let at = format!("#/components/responses/{}", name(route.who, route.dialect(), status));
         operation = operation.response(status.to_string(), RefOr::<Response>::Ref(Ref::new(at)));
     }
     operation
@@ -58,18 +65,36 @@ pub fn refer(route: &Route, mut operation: OperationBuilder) -> OperationBuilder
 
 /// Every refusal that some route refers to.
 pub fn shared(routes: &[Route]) -> BTreeMap<String, RefOr<Response>> {
-    let used = routes.iter().flat_map(|route| statuses(route).into_iter().map(|status| (route.who, status)));
-    used.map(|(who, status)| (name(who, status), response(who, status).into())).collect()
+    let used =
+        routes.iter().flat_map(|route| statuses(route).into_iter().map(|status| (route.who, route.dialect(), status)));
+    let described = |(who, dialect, status)| (name(who, dialect, status), response(who, dialect, status).into());
+    used.map(described).collect()
 }
 
-fn response(who: Who, status: u16) -> Response {
-    let codes: Vec<_> = Error::CODES.iter().filter(|(code, of, _)| *of == status && concerns(who, code)).collect();
+fn response(who: Who, dialect: Dialect, status: u16) -> Response {
+    let here = |code: &str, of: u16| match (dialect, code) {
+        (Dialect::Product, _) => of == status,
+        (_, "invalid" | "email_taken") => status == 400,
+        _ => of == status,
+    };
+    let codes: Vec<_> =
+        Error::CODES.iter().filter(|(code, of, _)| here(code, *of) && concerns(who, dialect, code)).collect();
     let description = codes.iter().map(|(code, ..)| format!("`{code}`")).collect::<Vec<_>>().join(", ");
     let examples = codes.iter().map(|(code, _, message)| {
-        let example = ExampleBuilder::new().summary(*message).value(Some(problem(code, status, message)));
+        let value = match dialect {
+            Dialect::Product => problem(code, status, message),
+            Dialect::Hub => hub_problem(code, status, message),
+            Dialect::Token => {
+                let mut body = hub_problem(code, status, message);
+                body["error"] = json!(oauth(status));
+                body["error_description"] = body["meta"]["developer_message"].clone();
+                body
+            }
+        };
+        let example = ExampleBuilder::new().summary(*message).value(Some(value));
         (*code, RefOr::<Example>::T(example.build()))
     });
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema_name(dialect))));
     let response = ResponseBuilder::new().description(description);
     let response = response.content(JSON, content.examples_from_iter(examples).build());
     let waits = matches!(status, 429 | 503);
@@ -89,18 +114,27 @@ fn seconds(description: &str) -> utoipa::openapi::Header {
 }
 
 /// Whether callers of this kind can meet this code.
-fn concerns(who: Who, code: &str) -> bool {
+fn concerns(who: Who, dialect: Dialect, code: &str) -> bool {
     match code {
         "unauthenticated"
         | "origin_not_allowed"
-        | "account_suspended"
         | "feature_not_in_plan"
         | "plan_limit_reached"
         | "channel_already_connected"
         | "provider_unavailable" => who == Who::Workspace,
-        "partner_unauthenticated" | "partner_suspended" | "seat_limit_reached" => who == Who::Partner,
+        "numbers_not_allowed" => who == Who::Workspace,
+        "partner_unauthenticated" => who == Who::Partner,
+        "hub_unauthenticated" => who == Who::Hub,
+        "wrong_login" => dialect == Dialect::Token,
+        "email_taken" => dialect != Dialect::Token,
+        "partner_suspended" | "seat_limit_reached" => matches!(who, Who::Partner | Who::Hub),
+        // A partner hears it of a client that it would visit.
+        "account_suspended" => matches!(who, Who::Workspace | Who::Partner),
+        // Said by pages.
+        "not_permitted" | "foreign_form" => false,
         "bad_signature" | "verification_failed" => who == Who::Provider,
-        "wrong_credential" | "malformed_body" => matches!(who, Who::Workspace | Who::Partner),
+        "malformed_body" => who.has_key() || dialect == Dialect::Token,
+        "wrong_credential" => who.has_key(),
         _ => true,
     }
 }
@@ -116,6 +150,54 @@ fn problem(code: &str, status: u16, message: &str) -> Value {
         _ => {}
     }
     problem
+}
+
+fn hub_problem(code: &str, status: u16, message: &str) -> Value {
+    let details = match code {
+        "invalid" => vec!["name: The name field is required."],
+        "email_taken" => vec!["email: The email has already been taken."],
+        _ => Vec::new(),
+    };
+    let told = [&[message], &details[..]].concat().join(" ");
+    json!({"meta": {
+        "success": false, "http_code": status, "developer_message": told, "details": details, "error": code,
+        "request_id": "3f0c1d2e4b5a69788796a5b4c3d2e1f0",
+    }})
+}
+
+/// The name of the schema of refusals.
+pub fn schema_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Product => "Problem",
+        Dialect::Hub => "HubProblem",
+        Dialect::Token => "TokenProblem",
+    }
+}
+
+/// The body of every refusal of the second partner API.
+pub fn hub_schema() -> RefOr<Schema> {
+    hub_body().into()
+}
+
+/// Likewise, of its tokens.
+pub fn token_schema() -> RefOr<Schema> {
+    let body = hub_body().property("error", text("invalid_grant"));
+    let body = body.property("error_description", text("The username or the password is wrong."));
+    body.required("error").required("error_description").into()
+}
+
+fn hub_body() -> ObjectBuilder {
+    let details = ArrayBuilder::new().items(text("name: The name field is required."));
+    let meta = ObjectBuilder::new()
+        .property("success", ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])))
+        .property("http_code", kind_of(Type::Integer).examples([json!(404)]))
+        .property("developer_message", text("Client not found."))
+        .property("details", details)
+        .property("error", text("not_found").description(Some("A stable word for programs.")))
+        .property("request_id", text("3f0c1d2e4b5a69788796a5b4c3d2e1f0"));
+    let keys = ["success", "http_code", "developer_message", "details", "error", "request_id"];
+    let meta = keys.into_iter().fold(meta, ObjectBuilder::required);
+    ObjectBuilder::new().property("meta", meta).required("meta")
 }
 
 /// The body of every refusal.

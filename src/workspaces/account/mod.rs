@@ -142,6 +142,20 @@ pub async fn subscription(read: impl Read, scope: WorkspaceScope, now: Instant) 
     Ok(row.subscription(month.next().start()))
 }
 
+/// A workspace's plan and meters as its home shows them.
+#[derive(Debug)]
+pub struct Figures {
+    pub plan: String,
+    pub contacts: Limit,
+    pub messages: Limit,
+    pub team_members: Limit,
+    pub channels: Limit,
+}
+
+pub async fn figures(read: impl Read, scope: WorkspaceScope, now: Instant) -> Result<Figures> {
+    Ok(store::subscription(read, scope, now.month()).await?.ok_or_else(no_such)?.figures())
+}
+
 fn no_such() -> Error {
     Error::no_such("Account")
 }
@@ -170,6 +184,16 @@ impl From<store::AccountRow> for Account {
 }
 
 impl store::SubscriptionRow {
+    fn figures(self) -> Figures {
+        Figures {
+            plan: self.plan_name,
+            contacts: Limit { max: self.contacts_max, used: self.contacts },
+            messages: Limit { max: self.messages_max, used: self.messages },
+            team_members: Limit { max: self.team_members_max, used: self.team_members },
+            channels: Limit { max: self.channels_max, used: self.channels },
+        }
+    }
+
     fn subscription(self, expires_at: Instant) -> Subscription {
         Subscription {
             plan: PlanName { id: self.plan_id, name: self.plan_name, slug: self.plan_slug },

@@ -74,7 +74,7 @@ impl Call<'_> {
     fn caller<'a>(&self, owner: &'a Owner<'_>, nobody: &'a Actor) -> &'a Actor {
         match self.by {
             By::WhoMay => owner.caller(self.route),
-            By::SomebodyElse if self.route.who == skylight::http::Who::Partner => &owner.workspace,
+            By::SomebodyElse if self.route.who != skylight::http::Who::Workspace => &owner.workspace,
             By::SomebodyElse => &owner.partner,
             By::Nobody => nobody,
         }
@@ -303,8 +303,10 @@ impl<'a> Generator<'a> {
         let both = self.twice(async |side| {
             let mut body = owners[side].body(route).await.unwrap_or_default();
             // Deliveries go to the world's own receiver.
-            if body.get("url").is_some() {
-                body["url"] = worlds[side].receiver.url("/crm").into();
+            for name in ["url", "webhook_url"] {
+                if body.get(name).is_some() {
+                    body[name] = worlds[side].receiver.url("/crm").into();
+                }
             }
             body
         });

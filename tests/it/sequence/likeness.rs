@@ -12,12 +12,14 @@ const DIFFERENT: &[&str] = &[
     "key",
     "hint",
     "secret",
+    "platform_secret",
     "slug",
     "dashboard_url",
     "delivery_id",
     "webhook_url",
     "verify_token",
     "invitation_url",
+    "login_url",
     "ticket_id",
     "provider_message_id",
     "duration_ms",
@@ -59,12 +61,17 @@ impl Likeness {
     }
 
     fn walk_fields(&mut self, side: usize, place: &str, fields: &mut Map<String, Value>) {
+        // What an id names is said beside it, where it may be several things.
+        let of_type = fields.get("type").and_then(Value::as_str).map(|word| format!(" {word}")).unwrap_or_default();
         for (name, value) in fields {
-            if DIFFERENT.contains(&name.as_str()) && (value.is_string() || value.is_number()) {
+            let is_id = name == "id" || name.ends_with("_id");
+            // Ids that are words are random.
+            let is_random = DIFFERENT.contains(&name.as_str()) && (value.is_string() || value.is_number());
+            if is_random || (is_id && value.is_string()) {
                 *value = Value::String(format!("some {name}"));
-            } else if (name == "id" || name.ends_with("_id")) && value.is_i64() {
+            } else if is_id && value.is_i64() {
                 // `contact_id` means the same everywhere, `id` what the object is.
-                let kind = if name == "id" { place } else { name };
+                let kind = if name == "id" { &format!("{place}{of_type}") } else { name };
                 *value = Value::String(self.named(side, kind, value.as_i64().unwrap_or_default()));
             } else {
                 self.walk(side, &format!("{place}.{name}"), value);

@@ -1,5 +1,7 @@
 //! `/api/v1/webhooks`.
 
+mod partner;
+
 use super::{CreatedWebhook, DeliveryEntry, DeliveryQuery, NewSecret, NewWebhook, QueuedTest, Webhook, WebhookChanges};
 use crate::auth::Feature;
 use crate::events::WORKSPACE_EVENTS;
@@ -89,7 +91,7 @@ pub fn routes() -> Vec<Route> {
             .answers::<NewSecret>(200, Shape::One)
             .saying(REGENERATED),
     ];
-    routes.into_iter().map(|route| route.needs(Feature::Webhooks)).collect()
+    routes.into_iter().map(|route| route.needs(Feature::Webhooks)).chain(partner::routes()).collect()
 }
 
 async fn list(caller: WorkspaceCaller) -> Answer {
@@ -132,21 +134,21 @@ async fn delete(caller: WorkspaceCaller, Id(id): Id) -> Answer {
 
 async fn test(caller: WorkspaceCaller, Id(id): Id) -> Answer {
     let mut unit = caller.begin().await?;
-    let queued = super::send_test(&mut unit, caller.scope(), id).await?;
+    let queued = super::send_test(&mut unit, caller.scope().into(), id).await?;
     let reply = Reply::done(&queued, TESTED)?;
     caller.commit(unit, reply).await
 }
 
 async fn deliveries(caller: WorkspaceCaller, Id(id): Id, query: UnreadQuery) -> Answer {
     let query: DeliveryQuery = query.read_about(super::get(&caller.app.db, caller.scope(), id)).await?;
-    let listing = super::deliveries(&caller.app.db, caller.scope(), id, &query).await?;
+    let listing = super::deliveries(&caller.app.db, caller.scope().into(), id, &query).await?;
     Reply::page(&listing)
 }
 
 async fn regenerate(caller: WorkspaceCaller, Id(id): Id) -> Answer {
     let key = workspaces::data_key(&caller.app, caller.scope()).await?;
     let mut unit = caller.begin().await?;
-    let secret = super::regenerate_secret(&mut unit, caller.scope(), &key, id).await?;
+    let secret = super::regenerate_secret(&mut unit, caller.scope().into(), &key, id).await?;
     let reply = Reply::done(&secret, REGENERATED)?;
     caller.commit(unit, reply).await
 }

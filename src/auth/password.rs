@@ -3,7 +3,8 @@
 use crate::app::App;
 use crate::kernel::fields::Field;
 use crate::kernel::{Error, Result, Secret, text};
-use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -18,9 +19,9 @@ const PASSES: u32 = 2;
 /// Hashes that are computed at a time: each takes its memory and a core.
 const AT_ONCE: usize = 2;
 
-pub(super) const TOO_SHORT: &str = "must be at least 8 characters";
-pub(super) const TOO_LONG: &str = "must not be greater than 256 characters";
-pub(super) const COMMON: &str = "The given password has appeared in a data leak. Please choose a different password.";
+const TOO_SHORT: &str = "must be at least 8 characters";
+const TOO_LONG: &str = "must not be greater than 256 characters";
+const COMMON: &str = "The given password has appeared in a data leak. Please choose a different password.";
 
 /// A password that may be chosen, as it was typed, but composed: keyboards differ in how they write accents.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub struct Password(Secret);
 
 /// Why a text cannot be a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unfit {
+pub enum Unfit {
     TooShort,
     TooLong,
     Common,
@@ -36,7 +37,7 @@ pub(super) enum Unfit {
 
 impl Password {
     /// Any characters at all, neither trimmed nor counted by kind; only what everybody tries first is refused.
-    pub(super) fn choose(typed: &str) -> Result<Self, Unfit> {
+    pub fn choose(typed: &str) -> Result<Self, Unfit> {
         let composed = Self(Secret::new(typed.nfc().collect::<String>()));
         match composed.0.reveal().chars().count() {
             length if length < SHORTEST => Err(Unfit::TooShort),
@@ -46,7 +47,7 @@ impl Password {
         }
     }
 
-    pub(super) fn read(field: &Field<'_>) -> Option<Self> {
+    pub fn read(field: &Field<'_>) -> Option<Self> {
         let typed = field.verbatim()?;
         match Self::choose(&typed) {
             Ok(password) => Some(password),
@@ -70,9 +71,47 @@ impl Password {
 pub struct Hashed(Secret);
 
 impl Hashed {
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         self.0.reveal()
     }
+}
+
+/// A password as somebody typed it to come in; it may be none that could be chosen.
+#[derive(Clone, Debug)]
+pub struct Typed(Secret);
+
+impl Typed {
+    pub fn new(typed: &str) -> Self {
+        // What is longer than any password costs no more than one.
+        let typed: String = typed.chars().take(LONGEST + 1).collect();
+        Self(Secret::new(typed.nfc().collect::<String>()))
+    }
+
+    /// Whether this is the password behind a PHC string. Without one, an answer costs the same and is no (rule K2).
+    pub async fn opens(&self, app: &App, stored: Option<&str>) -> Result<bool> {
+        let hashers = app.rooms.of::<Hashers>();
+        let _place = hashers.0.acquire().await.map_err(Error::internal)?;
+        let (typed, known) = (self.clone(), stored.is_some());
+        let stored = stored.map(str::to_owned);
+        let verify = move || {
+            // Made with the first attempt, whosever it is.
+            let nobodys = NOBODYS.as_str();
+            verify(&typed, stored.as_deref().unwrap_or(nobodys))
+        };
+        let matches = tokio::task::spawn_blocking(verify).await.map_err(Error::internal)??;
+        Ok(matches && known)
+    }
+}
+
+/// The hash of a password that nobody has.
+static NOBODYS: LazyLock<String> = LazyLock::new(|| {
+    let nobodys = hash(&Password(Secret::new("nobody's")), &[0; 16]);
+    nobodys.map_or_else(|_| String::new(), |hashed| hashed.reveal().to_owned())
+});
+
+fn verify(typed: &Typed, stored: &str) -> Result<bool> {
+    let stored = PasswordHash::new(stored).map_err(Error::internal)?;
+    Ok(Argon2::default().verify_password(typed.0.reveal().as_bytes(), &stored).is_ok())
 }
 
 struct Hashers(Semaphore);
@@ -194,5 +233,9 @@ mod tests {
         let hashed = hash(&password, &[7; 16]).unwrap();
         assert!(hashed.reveal().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hashed.reveal());
         assert_eq!(format!("{password:?} {hashed:?}"), "Password([redacted]) Hashed([redacted])");
+        for (typed, opens) in [("kfz-Xq8! رمز", true), ("kfz-Xq8! رمز ", false), ("", false)] {
+            assert_eq!(verify(&Typed::new(typed), hashed.reveal()).unwrap(), opens, "{typed}");
+        }
+        assert!(!verify(&Typed::new("kfz-Xq8! رمز"), &NOBODYS).unwrap());
     }
 }

@@ -1,5 +1,9 @@
 //! All SQL of `workspace`. A deleted workspace is found by nobody.
 
+mod hub;
+
+pub use hub::{hub_by_ids, hub_count, hub_find, hub_id, hub_page, may_add_numbers, plan_channels, set_hub, touch};
+
 use super::Standing;
 use super::clients::{Client, NewClient, PrimaryUser, Usage};
 use crate::auth::{PartnerScope, WorkspaceScope};
@@ -114,6 +118,17 @@ pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Option<(Stri
     .await
 }
 
+/// A workspace that is gone has no face any more.
+pub async fn face_of_slug(read: impl Read, slug: &str) -> Result<Option<(String, String, Option<String>)>> {
+    read.opt(
+        "SELECT workspace.company_name, partner.company_name, partner.primary_color
+         FROM workspace JOIN partner ON partner.id = workspace.partner_id
+         WHERE workspace.slug = $1 AND workspace.status <> 'deleted'",
+        args![slug],
+    )
+    .await
+}
+
 /// What is said of a workspace's profile; what is not said stays.
 #[derive(Default)]
 pub struct Details<'a> {
@@ -203,6 +218,8 @@ pub struct SubscriptionRow {
     pub contacts: i64,
     pub team_members: i64,
     pub messages: i64,
+    pub channels_max: i64,
+    pub channels: i64,
     pub webhooks: bool,
     pub api_access: bool,
     pub booking: bool,
@@ -220,6 +237,8 @@ from_row!(SubscriptionRow {
     contacts,
     team_members,
     messages,
+    channels_max,
+    channels,
     webhooks,
     api_access,
     booking,
@@ -232,7 +251,7 @@ pub async fn subscription(read: impl Read, scope: WorkspaceScope, month: Month) 
         "SELECT workspace.status, plan.id, plan.name, plan.slug,
                 plan.contacts, plan.team_members, plan.messages_per_month,
                 meter.contacts, meter.team_members, COALESCE(meter_month.messages_accepted, 0),
-                plan.webhooks, plan.api_access, plan.booking, plan.omni_channel, plan.advanced_analytics
+                plan.channels, meter.channels, plan.webhooks, plan.api_access, plan.booking, plan.omni_channel, plan.advanced_analytics
          FROM workspace
          JOIN plan ON plan.id = workspace.plan_id
          JOIN meter ON meter.workspace_id = workspace.id

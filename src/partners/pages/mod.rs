@@ -1,0 +1,11 @@
+//! Pages for a partner's people.
+
+pub mod home;
+pub mod invite;
+pub mod sign_in;
+
+use crate::http::Route;
+
+pub fn routes() -> Vec<Route> {
+    [home::routes(), invite::routes(), sign_in::routes()].into_iter().flatten().collect()
+}

@@ -1,0 +1,128 @@
+//! Where the second partner API tells a partner of its clients: a partner's other endpoint, with its own dialect.
+
+use super::partner::save;
+use super::sign::Slot;
+use super::store::{self, Changes};
+use super::{Dialect, HookUrl, custom_headers};
+use crate::app::{App, Unit};
+use crate::auth::PartnerScope;
+use crate::kernel::fields::Fields;
+use crate::kernel::seal::DataKey;
+use crate::kernel::{Error, Result, Secret};
+use serde_json::{Map, Value};
+use skylight_db::Read;
+use skylight_outbound::MAX_URL_LENGTH;
+
+const NAME: &str = "Hub webhook";
+/// Headers of one endpoint.
+const MOST_HEADERS: usize = 20;
+
+/// What is to become of the endpoint; what is not said stays.
+#[derive(Debug, Default)]
+pub struct HubEndpoint {
+    /// None inside removes it.
+    pub url: Option<Option<HookUrl>>,
+    /// What the receiver wants to see on every delivery; empty is nothing.
+    pub headers: Option<Map<String, Value>>,
+}
+
+impl HubEndpoint {
+    /// Reads `webhook_url`. Empty or null removes the address, unless it is required.
+    pub fn read(fields: &Fields<'_>, app: &App, required: bool) -> Self {
+        let field = fields.at("webhook_url").required_if(required);
+        if !field.is_given() {
+            let url = field.is_present().then_some(None);
+            return Self { url, headers: None };
+        }
+        let parsed = field.text(MAX_URL_LENGTH).and_then(|text| {
+            HookUrl::parse(app, &text).map_err(|fault| fields.fault("webhook_url", fault.to_string())).ok()
+        });
+        Self { url: parsed.map(Some), headers: None }
+    }
+
+    /// Reads `headers`: names and values.
+    pub fn read_headers(&mut self, fields: &Fields<'_>) {
+        let field = fields.at("headers");
+        if !field.is_given() {
+            self.headers = field.is_present().then(Map::new);
+            return;
+        }
+        let Some(map) = field.members(MOST_HEADERS) else { return };
+        for (name, value) in &map {
+            if value.as_str().and_then(|value| custom_headers::parse(name, value)).is_none() {
+                fields.fault(&format!("headers.{name}"), "The header cannot be set.");
+            }
+        }
+        self.headers = Some(map);
+    }
+
+    fn changes_nothing(&self) -> bool {
+        self.url.is_none() && self.headers.is_none()
+    }
+}
+
+/// The address; none if there is none. One that was switched off for us stays, so that it is seen.
+pub async fn url(read: impl Read, partner: PartnerScope) -> Result<Option<String>> {
+    let row = store::of_partner(read, partner, Dialect::Hub).await?;
+    Ok(row.filter(|row| row.is_active || row.disabled_reason.is_some()).map(|row| row.url))
+}
+
+/// Sets or removes the address; answers the secret of one that is new. `key` is the partner's data key.
+pub async fn set(
+    unit: &mut Unit,
+    partner: PartnerScope,
+    key: &DataKey,
+    endpoint: &HubEndpoint,
+) -> Result<Option<Secret>> {
+    if endpoint.changes_nothing() {
+        return Ok(None);
+    }
+    let mut shown = None;
+    match &endpoint.url {
+        Some(Some(url)) => {
+            let changes = Changes { name: Some(NAME), url: Some(&url.0), events: None, is_active: Some(true) };
+            shown = save(unit, partner, Dialect::Hub, key, changes).await?;
+        }
+        Some(None) => remove(unit, partner).await?,
+        None => {}
+    }
+    if let Some(headers) = &endpoint.headers {
+        set_headers(unit, partner, key, headers).await?;
+    }
+    unit.changed();
+    Ok(shown)
+}
+
+/// The row stays, with its secret: an address that is set again is signed as before.
+async fn remove(unit: &mut Unit, partner: PartnerScope) -> Result<()> {
+    let now = unit.now();
+    let Some(row) = store::of_partner(&mut unit.tx, partner, Dialect::Hub).await? else { return Ok(()) };
+    // Switched on and off again: why it was off before is forgotten.
+    for is_active in [true, false] {
+        let changes = Changes { name: None, url: None, events: None, is_active: Some(is_active) };
+        store::update(&mut unit.tx, partner.into(), row.id, changes, now).await?;
+    }
+    Ok(())
+}
+
+async fn set_headers(
+    unit: &mut Unit,
+    partner: PartnerScope,
+    key: &DataKey,
+    headers: &Map<String, Value>,
+) -> Result<()> {
+    let Some(row) = store::of_partner(&mut unit.tx, partner, Dialect::Hub).await? else { return Ok(()) };
+    let text = Secret::new(serde_json::to_string(headers).map_err(Error::internal)?);
+    let sealed = match headers.is_empty() {
+        true => None,
+        false => Some(key.seal(&Slot::Headers.context(partner.into(), row.id), text.reveal(), &*unit.app().random)?),
+    };
+    Ok(store::set_headers(&mut unit.tx, partner.into(), row.id, sealed.as_deref()).await?)
+}
+
+/// Makes a new secret that signs from now on. `key` is the partner's data key.
+pub async fn regenerate_secret(unit: &mut Unit, partner: PartnerScope, key: &DataKey) -> Result<Secret> {
+    let row = store::of_partner(&mut unit.tx, partner, Dialect::Hub).await?;
+    let id = row.ok_or_else(|| Error::no_such("Webhook"))?.id;
+    Ok(super::regenerate_secret(unit, partner.into(), key, id).await?.secret)
+}

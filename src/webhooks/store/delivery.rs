@@ -1,0 +1,239 @@
+//! All SQL of `webhook_delivery` and `webhook_attempt`.
+
+use super::Owner;
+use crate::kernel::{Instant, Page};
+use skylight_db::{Param, Read, Result, Tx, Value, args, from_row, list, padded, placeholders};
+
+/// A delivery to queue.
+#[derive(Clone, Debug)]
+pub struct NewDelivery<'a> {
+    pub owner: Owner,
+    pub webhook_id: i64,
+    pub event_id: i64,
+    pub event: &'a str,
+    pub delivery_id: String,
+}
+
+/// Rows of one statement, so that few different texts are prepared.
+const ROWS: [usize; 3] = [64, 8, 1];
+
+/// Adds deliveries that are not there yet; answers id, event and webhook of those that were added.
+pub async fn all_workspaces_insert_deliveries(
+    tx: &mut Tx,
+    new: &[NewDelivery<'_>],
+    now: Instant,
+) -> Result<Vec<(i64, i64, i64)>> {
+    let mut added = Vec::with_capacity(new.len());
+    let mut rest = new;
+    for rows in ROWS {
+        let sql = insert_deliveries(rows);
+        while rest.len() >= rows {
+            let (chunk, after) = rest.split_at(rows);
+            rest = after;
+            let owners: Vec<_> = chunk.iter().map(|d| (d.owner.workspace(), d.owner.partner())).collect();
+            let cells = chunk.iter().zip(&owners).flat_map(|(d, (workspace, partner))| {
+                list![workspace, partner, &d.webhook_id, &d.event_id, &d.event, &d.delivery_id]
+            });
+            let values: Vec<Value<'_>> = std::iter::once(now.value()).chain(cells).collect();
+            added.extend(tx.all::<(i64, i64, i64)>(&sql, &values).await?);
+        }
+    }
+    Ok(added)
+}
+
+fn insert_deliveries(rows: usize) -> String {
+    let row = |n: usize| format!("({}, 'pending', $1, $1)", placeholders(2 + 6 * n, 6));
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    format!(
+        "INSERT INTO webhook_delivery
+             (workspace_id, partner_id, webhook_id, event_id, event, delivery_id, status, queued_at, created_at)
+         VALUES {} ON CONFLICT (event_id, webhook_id) DO NOTHING RETURNING id, event_id, webhook_id",
+        rows.join(", ")
+    )
+}
+
+/// A delivery with its event, ready to be sent.
+#[derive(Debug)]
+pub struct DueRow {
+    pub id: i64,
+    pub delivery_id: String,
+    pub event: String,
+    pub unfinished: bool,
+    pub attempts: i64,
+    pub queued_at: Instant,
+    /// When the event happened.
+    pub created_at: Instant,
+    pub data: String,
+}
+
+from_row!(DueRow { id, delivery_id, event, unfinished, attempts, queued_at, created_at, data });
+
+pub async fn due(read: impl Read, owner: Owner, ids: &[i64]) -> Result<Vec<DueRow>> {
+    let (names, mut values) = padded(2, ids);
+    values.insert(0, owner.value());
+    let sql = format!(
+        "SELECT d.id, d.delivery_id, d.event, d.status = 'pending' OR d.next_retry_at IS NOT NULL, d.attempts,
+             d.queued_at, e.created_at, e.data
+         FROM webhook_delivery AS d JOIN event AS e ON e.id = d.event_id
+         WHERE d.workspace_id = $1 AND d.id IN ({names})"
+    );
+    read.all(&owner.sql(&sql), &values).await
+}
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub struct Attempted {
+    pub id: i64,
+    pub number: i64,
+    pub status: &'static str,
+    pub attempted_at: Instant,
+    pub duration_ms: i64,
+    pub response_status: Option<u16>,
+    pub response_body: Option<String>,
+    pub error: Option<String>,
+    pub next_retry_at: Option<Instant>,
+    pub delivered_at: Option<Instant>,
+}
+
+/// Sets the last attempts aside, before newer ones take their place on the deliveries.
+pub async fn keep_last_attempts(tx: &mut Tx, owner: Owner, repeated: &[(i64, i64)]) -> Result<()> {
+    let lists: Vec<_> = repeated.iter().map(|(id, number)| list![&owner, id, number]).collect();
+    let sql = owner.sql(
+        "INSERT INTO webhook_attempt (workspace_id, delivery_id, number, attempted_at, duration_ms, response_status, response_body, error)
+         SELECT workspace_id, id, attempts, attempted_at, duration_ms, response_status, response_body, error
+         FROM webhook_delivery WHERE workspace_id = $1 AND id = $2 AND attempts > 0 AND attempts < $3
+         ON CONFLICT (delivery_id, number) DO NOTHING",
+    );
+    tx.exec_many(&sql, &lists).await.map(|_| ())
+}
+
+/// Records attempts; what is delivered stays delivered.
+pub async fn record_attempts(tx: &mut Tx, owner: Owner, attempts: &[Attempted]) -> Result<()> {
+    let lists: Vec<_> = attempts
+        .iter()
+        .map(|a| {
+            list![
+                &owner,
+                &a.id,
+                &a.status,
+                &a.number,
+                &a.attempted_at,
+                &a.duration_ms,
+                &a.response_status,
+                &a.response_body,
+                &a.error,
+                &a.next_retry_at,
+                &a.delivered_at
+            ]
+        })
+        .collect();
+    let sql = owner.sql(
+        "UPDATE webhook_delivery SET status = $3, attempts = $4, attempted_at = $5, duration_ms = $6,
+             response_status = $7, response_body = $8, error = $9, next_retry_at = $10, delivered_at = $11
+         WHERE workspace_id = $1 AND id = $2 AND status <> 'delivered'",
+    );
+    tx.exec_many(&sql, &lists).await.map(|_| ())
+}
+
+/// Gives deliveries up before their schedule ends.
+pub async fn drop_deliveries(tx: &mut Tx, owner: Owner, ids: &[i64], reason: &str) -> Result<()> {
+    let lists: Vec<_> = ids.iter().map(|id| list![&owner, id, &reason]).collect();
+    let sql = owner.sql(
+        "UPDATE webhook_delivery SET status = 'failed', dropped = $3, next_retry_at = NULL
+         WHERE workspace_id = $1 AND id = $2 AND status <> 'delivered'",
+    );
+    tx.exec_many(&sql, &lists).await.map(|_| ())
+}
+
+/// A delivery as the log shows it.
+#[derive(Debug)]
+pub struct DeliveryRow {
+    pub id: i64,
+    pub delivery_id: String,
+    pub event: String,
+    pub status: String,
+    pub queued_at: Instant,
+    pub attempts: i64,
+    pub attempted_at: Option<Instant>,
+    pub duration_ms: Option<i64>,
+    pub response_status: Option<u16>,
+    pub response_body: Option<String>,
+    pub error: Option<String>,
+    pub dropped: Option<String>,
+    pub next_retry_at: Option<Instant>,
+    pub delivered_at: Option<Instant>,
+    pub created_at: Instant,
+}
+
+from_row!(DeliveryRow {
+    id,
+    delivery_id,
+    event,
+    status,
+    queued_at,
+    attempts,
+    attempted_at,
+    duration_ms,
+    response_status,
+    response_body,
+    error,
+    dropped,
+    next_retry_at,
+    delivered_at,
+    created_at
+});
+
+/// Which deliveries of the log are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub webhook: i64,
+    /// What was queued up to then and waits is given up, though no worker has come by yet.
+    pub dropped_through: Instant,
+    pub event: Option<&'a str>,
+    pub status: Option<&'a str>,
+}
+
+const WANTED: &str = "webhook_id = $2 AND (event = $3 OR $3 IS NULL)
+     AND (CASE WHEN status = 'pending' AND queued_at <= $4 THEN 'failed' ELSE status END = $5 OR $5 IS NULL)";
+
+pub async fn deliveries(read: impl Read, owner: Owner, wanted: Wanted<'_>, page: Page) -> Result<Vec<DeliveryRow>> {
+    let Wanted { webhook, dropped_through, event, status } = wanted;
+    let sql = format!(
+        "SELECT id, delivery_id, event, status, queued_at, attempts, attempted_at, duration_ms, response_status,
+             response_body, error, dropped, next_retry_at, delivered_at, created_at
+         FROM webhook_delivery WHERE workspace_id = $1 AND {WANTED} AND id < $8
+         ORDER BY id DESC LIMIT $6 OFFSET $7"
+    );
+    let (limit, offset, before) = (page.limit(), page.offset(), page.before().id);
+    read.all(&owner.sql(&sql), args![owner, webhook, event, dropped_through, status, limit, offset, before]).await
+}
+
+pub async fn count_deliveries(read: impl Read, owner: Owner, wanted: Wanted<'_>) -> Result<i64> {
+    let Wanted { webhook, dropped_through, event, status } = wanted;
+    let sql = format!("SELECT COUNT(*) FROM webhook_delivery WHERE workspace_id = $1 AND {WANTED}");
+    read.one(&owner.sql(&sql), args![owner, webhook, event, dropped_through, status]).await
+}
+
+/// An attempt that was followed by another.
+#[derive(Debug)]
+pub struct AttemptRow {
+    pub delivery: i64,
+    pub number: i64,
+    pub attempted_at: Instant,
+    pub duration_ms: i64,
+    pub response_status: Option<u16>,
+    pub response_body: Option<String>,
+    pub error: Option<String>,
+}
+
+from_row!(AttemptRow { delivery, number, attempted_at, duration_ms, response_status, response_body, error });
+
+pub async fn attempts(read: impl Read, owner: Owner, deliveries: &[i64]) -> Result<Vec<AttemptRow>> {
+    let (names, mut values) = padded(2, deliveries);
+    values.insert(0, owner.value());
+    let sql = format!(
+        "SELECT delivery_id, number, attempted_at, duration_ms, response_status, response_body, error
+         FROM webhook_attempt WHERE workspace_id = $1 AND delivery_id IN ({names}) ORDER BY delivery_id, number"
+    );
+    read.all(&owner.sql(&sql), &values).await
+}
