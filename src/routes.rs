@@ -49,6 +49,7 @@ pub fn pages() -> Vec<Route> {
         workspaces::visits::pages::routes(),
         auth::pages::keys::routes(),
         auth::pages::partner_keys::routes(),
+        webhooks::pages::routes(),
         partners::pages::routes(),
     ];
     rooms.into_iter().flatten().collect()

@@ -14,6 +14,7 @@ pub enum Place {
     Keys,
     PartnerHome,
     PartnerKeys,
+    PartnerWebhook,
 }
 
 impl Place {
@@ -23,6 +24,7 @@ impl Place {
             Self::Keys => "/settings/api",
             Self::PartnerHome => "/partner",
             Self::PartnerKeys => "/partner/api",
+            Self::PartnerWebhook => "/partner/webhook",
         }
     }
 
@@ -30,6 +32,7 @@ impl Place {
         match self {
             Self::Home | Self::PartnerHome => w.home,
             Self::Keys | Self::PartnerKeys => w.integrations,
+            Self::PartnerWebhook => w.webhooks,
         }
     }
 }
@@ -75,7 +78,7 @@ impl Shell {
         let colour = session.colour.as_deref().and_then(Colour::parse);
         Self {
             frame: reader.frame(&session.brand, colour, here.path()),
-            places: vec![Place::PartnerHome, Place::PartnerKeys],
+            places: vec![Place::PartnerHome, Place::PartnerKeys, Place::PartnerWebhook],
             here,
             form: session.form.reveal().to_owned(),
             title: session.brand.clone(),

@@ -126,6 +126,29 @@ words! {
         shown_once = "This is the new key. Copy it now: it is not shown again.", "هذا هو المفتاح الجديد. انسخه الآن: لن يُعرض مرة أخرى.";
         saved = "Saved.", "تم الحفظ.";
         revoked = "The key is revoked.", "أُلغي المفتاح.";
+        webhooks = "Webhooks", "خطافات الويب";
+        endpoint = "Endpoint", "نقطة الاستقبال";
+        webhook_about = "Your system hears here what happens to your clients. Every delivery is signed.",
+            "يعلم نظامك هنا بما يحدث لعملائك. كل إرسال موقّع.";
+        switched_off = "It was switched off:", "أُوقفت:";
+        address = "Address", "العنوان";
+        events = "Events", "الأحداث";
+        is_on = "Switched on", "مُفعّلة";
+        bad_url = "The address must begin with https:// and lead to a public place.", "يجب أن يبدأ العنوان بـ https:// وأن يكون متاحًا للعموم.";
+        no_events_chosen = "Choose at least one event.", "اختر حدثًا واحدًا على الأقل.";
+        send_test = "Send a test event", "إرسال حدث تجريبي";
+        test_sent = "The test event is on its way.", "الحدث التجريبي في الطريق.";
+        new_secret = "New secret", "سر جديد";
+        new_secret_why = "The new secret signs at once. For 24 hours the old one signs beside it.", "يوقّع السر الجديد فورًا، ويوقّع القديم بجانبه مدة 24 ساعة.";
+        secret_once = "This is the secret that signs deliveries. Copy it now: it is not shown again.",
+            "هذا هو السر الذي يوقّع الإرسالات. انسخه الآن: لن يُعرض مرة أخرى.";
+        deliveries = "Latest deliveries", "آخر الإرسالات";
+        no_deliveries = "Nothing was sent yet.", "لم يُرسل شيء بعد.";
+        state = "State", "الحالة";
+        delivered = "Delivered", "وصل";
+        not_delivered = "Not delivered", "لم يصل";
+        tried_again = "Failed, will be tried again", "فشل، ستُعاد المحاولة";
+        waiting = "Waiting", "في الانتظار";
         bad_name = "A name has 1 to 255 characters.", "الاسم من حرف واحد إلى 255 حرفًا.";
         bad_domains = "These are not host names:", "هذه ليست أسماء مضيفين:";
         too_many_domains = "A key can have at most 100 domains.", "للمفتاح 100 نطاق على الأكثر.";

@@ -15,6 +15,7 @@ mod fanout;
 pub mod hub;
 mod log;
 mod owner;
+pub mod pages;
 pub mod partner;
 mod payload;
 mod purge;

@@ -119,6 +119,15 @@ async fn people_use_the_dashboard(engine: Engine) {
     look(&mut browser, "partner-keys").await;
     browser.follow("#other-language").await;
     look(&mut browser, "partner-keys-ar").await;
+    browser.follow("nav a[href='/partner/webhook']").await;
+    look(&mut browser, "partner-webhook-ar").await;
+    browser.follow("#other-language").await;
+    browser.type_into("#url", &world.receiver.url("/partner")).await;
+    browser.follow("#save").await;
+    assert!(browser.text_of("#new-secret").await.starts_with("whsec_"));
+    browser.follow("#test").await;
+    world.receiver.wait_for(1).await;
+    look(&mut browser, "partner-webhook").await;
     browser.follow("#sign-out").await;
 
     // Wrong passwords and dead links are answers that browsers note; nothing else was wrong.

@@ -9,6 +9,7 @@ use serde_json::json;
 use skylight::http::Who;
 use skylight::http::route::Permission;
 use skylight_db::args;
+use skylight_test_support::wait;
 
 const CONTACTS: &str = "/api/v1/contacts";
 
@@ -206,6 +207,57 @@ on_both_engines! {
         let out = ops.submit("/partner/logout", &[]).await;
         assert_eq!((out.status, out.header("location")), (303, Some("/partner/login")));
         assert_eq!(ops.get("/partner").await.status, 303);
+    }
+
+    async fn a_partner_sets_up_its_webhook_in_the_browser(world: World) {
+        let (partner, rival) = (world.partner("rawabi").await, world.partner("rival").await);
+        let mut ops = partner_person(&world, &partner).await;
+        let fresh = ops.get("/partner/webhook").await;
+        assert_page(&fresh, 200);
+        assert!(fresh.text().contains("name=\"partner.client.created\" checked") && !fresh.text().contains("id=\"deliveries\""));
+        // What cannot be is said, with what was typed; nothing is stored.
+        for (fields, text) in [
+            (vec![("url", "ftp://x.example/"), ("partner.client.created", "on")], "The address must begin with"),
+            (vec![("url", "http://10.0.0.1/"), ("partner.client.created", "on")], "The address must begin with"),
+            (vec![("url", "https://crm.example/hook")], "Choose at least one event."),
+        ] {
+            let refused = ops.submit("/partner/webhook", &fields).await;
+            assert_eq!(refused.status, 422);
+            assert!(refused.text().contains(text) && refused.text().contains(fields[0].1), "{}", refused.text());
+        }
+        partner.get("/api/v1/partner/webhook").await.expect(404);
+        // Some events, then the secret, shown once.
+        let url = world.receiver.url("/partner");
+        let chosen = [("url", url.as_str()), ("partner.client.created", "on"), ("is_active", "on")];
+        let saved = ops.submit("/partner/webhook", &chosen).await.text();
+        let secret = between(&saved, "id=\"new-secret\" dir=\"ltr\" tabindex=\"0\">", "<");
+        assert!(secret.starts_with("whsec_") && saved.contains("Saved."));
+        assert!(!ops.get("/partner/webhook").await.text().contains(&secret));
+        let stored = partner.get("/api/v1/partner/webhook").await.expect(200);
+        assert_eq!((&stored["data"]["events"], &stored["data"]["is_active"]), (&json!(["partner.client.created"]), &json!(true)));
+        // It hears of a client, and the page says that it did.
+        let (client, _) = partner.client("Nakheel", "business").await;
+        let told = world.receiver.wait_for(1).await;
+        assert_eq!((&told[0].json["event"], &told[0].json["data"]["client_id"]), (&json!("partner.client.created"), &client["id"]));
+        assert_eq!(ops.submit("/partner/webhook/test", &[]).await.status, 200);
+        world.receiver.wait_for(2).await;
+        let page = wait::until("both deliveries are shown", async || {
+            let page = ops.clone().get("/partner/webhook").await.text();
+            if page.matches("<li class=\"good\">").count() == 2 { Ok(page) } else { Err(page) }
+        }).await;
+        assert!(page.contains("webhook.test") && page.contains("partner.client.created"));
+        // Another secret; switched off; all events are heard of by one name.
+        let renewed = ops.submit("/partner/webhook/secret", &[]).await.text();
+        assert_ne!(between(&renewed, "id=\"new-secret\" dir=\"ltr\" tabindex=\"0\">", "<"), secret);
+        let mut all: Vec<(&str, &str)> = skylight::events::PARTNER_EVENTS.iter().map(|(name, _)| (*name, "on")).collect();
+        all.push(("url", &url));
+        assert_eq!(ops.submit("/partner/webhook", &all).await.status, 200);
+        let stored = partner.get("/api/v1/partner/webhook").await.expect(200);
+        assert_eq!((&stored["data"]["events"], &stored["data"]["is_active"]), (&json!(["*"]), &json!(false)));
+        // Nobody else's, and not without the form's token.
+        let mut stranger = partner_person(&world, &rival).await;
+        assert!(!stranger.get("/partner/webhook").await.text().contains(&url));
+        assert_page(&stranger.submit("/partner/webhook/test", &[]).await, 404);
     }
 
     async fn a_partners_link_opens_once(world: World) {
