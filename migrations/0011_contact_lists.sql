@@ -119,14 +119,15 @@ END $$;
 CREATE TRIGGER contact_removed AFTER DELETE ON contact REFERENCING OLD TABLE AS removed
     FOR EACH STATEMENT EXECUTE FUNCTION contact_removed();
 
+-- Both rows in one order, whichever way a contact moves: nobody waits in a circle.
 CREATE FUNCTION contact_moved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE contact_block SET contacts = contacts - 1
-        WHERE workspace_id = old.workspace_id AND block = old.id / 8192 AND type = old.type
-          AND blacklisted = old.blacklisted{{semicolon}}
     INSERT INTO contact_block (workspace_id, block, type, blacklisted, contacts)
-        VALUES (new.workspace_id, new.id / 8192, new.type, new.blacklisted, 1)
-        ON CONFLICT (workspace_id, block, type, blacklisted) DO UPDATE SET contacts = contact_block.contacts + 1{{semicolon}}
+        SELECT new.workspace_id, new.id / 8192, new.type, side.blacklisted,
+               CASE WHEN side.blacklisted = new.blacklisted THEN 1 ELSE -1 END
+        FROM (VALUES (FALSE), (TRUE)) AS side (blacklisted) ORDER BY side.blacklisted
+        ON CONFLICT (workspace_id, block, type, blacklisted)
+        DO UPDATE SET contacts = contact_block.contacts + excluded.contacts{{semicolon}}
     RETURN NULL{{semicolon}}
 END $$;
 CREATE TRIGGER contact_moved AFTER UPDATE OF blacklisted ON contact
