@@ -102,7 +102,7 @@ async fn save(signed_in: PartnerSignedIn, reader: Reader, form: Form) -> Result<
     }
     let body = PartnerWebhookBody { url, events: Some(chosen), is_active: Some(form.get("is_active").is_some()) };
     let key = partners::data_key(&signed_in.app, signed_in.scope()).await?;
-    let mut unit = signed_in.app.begin().await?;
+    let mut unit = signed_in.begin().await?;
     let saved = partner::set(&mut unit, signed_in.scope(), &key, &body).await?;
     unit.commit().await?;
     hook_page(&signed_in, &reader, Says { secret: saved.secret, said: Some(w.saved), ..Says::default() }).await
@@ -110,14 +110,14 @@ async fn save(signed_in: PartnerSignedIn, reader: Reader, form: Form) -> Result<
 
 async fn renew(signed_in: PartnerSignedIn, reader: Reader) -> Result<Response> {
     let key = partners::data_key(&signed_in.app, signed_in.scope()).await?;
-    let mut unit = signed_in.app.begin().await?;
+    let mut unit = signed_in.begin().await?;
     let renewed = partner::regenerate_secret(&mut unit, signed_in.scope(), &key).await?;
     unit.commit().await?;
     hook_page(&signed_in, &reader, Says { secret: Some(renewed.secret), ..Says::default() }).await
 }
 
 async fn test(signed_in: PartnerSignedIn, reader: Reader) -> Result<Response> {
-    let mut unit = signed_in.app.begin().await?;
+    let mut unit = signed_in.begin().await?;
     partner::send_test(&mut unit, signed_in.scope()).await?;
     unit.commit().await?;
     hook_page(&signed_in, &reader, Says { said: Some(reader.words().test_sent), ..Says::default() }).await
