@@ -165,8 +165,9 @@ pub async fn find_or_create(unit: &mut Unit, scope: WorkspaceScope, from: Inboun
 async fn add(unit: &mut Unit, scope: WorkspaceScope, new: NewContact) -> Result<Option<Contact>> {
     let now = unit.now();
     let found_by = search::text_of(&new.name, new.email.as_ref(), new.phone.as_ref());
+    let tags = hold_tags(unit, scope, None, &new.tags).await?;
     let Some(id) = store::insert(&mut unit.tx, scope, &new, &found_by, now).await? else { return Ok(None) };
-    store::tag(&mut unit.tx, scope, id, &new.tags, now).await?;
+    store::tag(&mut unit.tx, scope, id, &tags).await?;
     let contact = new.into_contact(id, now);
     record(unit, scope, "contact.created", &contact).await?;
     Ok(Some(contact))
@@ -238,25 +239,67 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, change: Con
     let found_by = search::text_of(&contact.name, contact.email.as_ref(), contact.phone.as_ref());
     store::update(&mut unit.tx, scope, &contact, &found_by).await.map_err(taken_or)?;
     if contact.tags != before.tags {
+        let tags = hold_tags(unit, scope, Some(id), &contact.tags).await?;
         store::untag(&mut unit.tx, scope, id).await?;
-        store::tag(&mut unit.tx, scope, id, &contact.tags, contact.updated_at).await?;
+        store::tag(&mut unit.tx, scope, id, &tags).await?;
     }
     record(unit, scope, "contact.updated", &contact).await?;
     Ok(contact)
 }
 
-/// Changes a contact's tags.
+/// Holds the tags of these titles, and what a contact has, so that their counts change in one order whoever writes: tags
+/// before blocks, all of them after the contact. Answers the ids in the order of the titles.
+async fn hold_tags(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    contact: Option<i64>,
+    titles: &[String],
+) -> Result<Vec<i64>> {
+    if contact.is_none() && titles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = unit.now();
+    // Between the two, somebody else may have renamed or deleted one.
+    for _ in 0..3 {
+        store::add_tags(&mut unit.tx, scope, titles, now).await?;
+        let held = store::hold_tags(&mut unit.tx, scope, contact, None, titles).await?;
+        let id_of = |title: &String| held.iter().find(|tag| tag.title == *title).map(|tag| tag.id);
+        if let Some(ids) = titles.iter().map(id_of).collect() {
+            return Ok(ids);
+        }
+    }
+    Err(Error::internal("a tag with this title comes and goes"))
+}
+
+/// Which tag of a contact is to change.
+enum Which {
+    Id(i64),
+    Title(String),
+}
+
+/// Changes a contact's tags. What is read of them holds until the end: nobody renames or deletes one meanwhile.
 async fn retag(
     unit: &mut Unit,
     scope: WorkspaceScope,
     id: i64,
-    change: impl FnOnce(&mut Vec<String>),
+    which: Which,
+    change: impl FnOnce(&mut Vec<String>, Option<String>) -> Result<()>,
 ) -> Result<Contact> {
     if !store::lock(&mut unit.tx, scope, id).await? {
         return Err(no_such());
     }
+    let title = match which {
+        Which::Title(title) => {
+            hold_tags(unit, scope, Some(id), std::slice::from_ref(&title)).await?;
+            Some(title)
+        }
+        Which::Id(tag) => {
+            let held = store::hold_tags(&mut unit.tx, scope, Some(id), Some(tag), &[]).await?;
+            held.into_iter().find(|held| held.id == tag).map(|held| held.title)
+        }
+    };
     let mut tags = get(&mut unit.tx, scope, id).await?.tags;
-    change(&mut tags);
+    change(&mut tags, title)?;
     if tags.len() > MOST_TAGS {
         return Err(Error::field("tags", format!("The tags must not have more than {MOST_TAGS} items.")));
     }
@@ -266,6 +309,7 @@ async fn retag(
 /// Removes a contact with everything that was said to them.
 pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
     groups::leave_all(unit, scope, id).await?;
+    hold_tags(unit, scope, Some(id), &[]).await?;
     let (name, was_blacklisted) = store::delete(&mut unit.tx, scope, id).await?.ok_or_else(no_such)?;
     let gone = Told { contact: Gone { id, name: &name, deleted_at: unit.now() } };
     events::record(unit, scope, "contact.deleted", id, &gone).await?;

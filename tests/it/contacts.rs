@@ -196,6 +196,25 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 on_both_engines! {
+    async fn contacts_that_change_sides_at_once_wait_for_each_other_in_one_order(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let togglers = (0..6).map(|n| {
+            let nakheel = nakheel.clone();
+            tokio::spawn(async move {
+                let contact = nakheel.contact("Sara", &format!("+96650400{n:04}")).await["id"].clone();
+                for round in 0..31 + n {
+                    let toggled = nakheel.post(&format!("/api/v1/contacts/{contact}/blacklist"), json!({})).await.expect(200);
+                    assert_eq!(toggled["data"]["blacklisted"], round % 2 == 0);
+                }
+            })
+        });
+        for toggler in togglers.collect::<Vec<_>>() {
+            toggler.await.unwrap();
+        }
+        assert_eq!(nakheel.get("/api/v1/contacts?blacklisted=true").await.expect(200)["meta"]["total"], 3);
+        assert_eq!(skylight::cli::manage::recount(&world.app.db).await.unwrap(), Vec::<String>::new());
+    }
+
     async fn pages_far_down_a_long_list_are_the_rows_that_stand_there(world: World) {
         // Thousands of contacts with ids of several blocks, two workspaces among each other, some gone again.
         let (nakheel, rival) = (world.workspace("nakheel").await, world.workspace("rival").await);

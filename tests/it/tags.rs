@@ -1,6 +1,7 @@
 //! Tags: titles on contacts, and things with ids of their own.
 
 use crate::on_both_engines;
+use crate::world::Engine;
 use serde_json::{Value, json};
 use skylight_db::{Read, args};
 use skylight_test_support::wait::until;
@@ -92,6 +93,72 @@ on_both_engines! {
             assert_eq!(refused["errors"], json!({field: [message]}), "{body}");
         }
         assert_eq!(nakheel.get("/api/v1/tags").await.expect(200)["data"].as_array().map(Vec::len), Some(50));
+    }
+
+    async fn a_renamed_or_deleted_tag_never_comes_back(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        for round in 0..20 {
+            let (old, new, other) = (format!("old {round}"), format!("new {round}"), format!("other {round}"));
+            let body = json!({"name": "Sara", "phone": format!("+96650200{round:04}"), "type": "whatsapp", "tags": [old]});
+            let contact = nakheel.post("/api/v1/contacts", body).await.expect(201)["data"]["id"].clone();
+            let tags = nakheel.get("/api/v1/tags").await.expect(200);
+            let id = tags["data"].as_array().unwrap().iter().find(|tag| tag["title"] == old.as_str()).unwrap()["id"].clone();
+            let (mine, path) = (format!("/api/v1/contacts/{contact}/tags"), format!("/api/v1/tags/{id}"));
+            let rename = round % 2 == 0;
+            let given = async { nakheel.post(&mine, json!({"title": other})).await.expect(200) };
+            let changed = async {
+                match rename {
+                    true => { nakheel.put(&path, json!({"title": new})).await.expect(200); }
+                    false => { nakheel.delete(&path).await.expect(204); }
+                }
+            };
+            tokio::join!(given, changed);
+            let shown = nakheel.get(&format!("/api/v1/contacts/{contact}")).await.expect(200)["data"]["tags"].clone();
+            assert_eq!(shown, if rename { json!([new, other]) } else { json!([other]) }, "round {round}");
+            let tags = nakheel.get("/api/v1/tags").await.expect(200);
+            assert!(!tags["data"].as_array().unwrap().iter().any(|tag| tag["title"] == old.as_str()), "round {round}");
+        }
+        assert_eq!(skylight::cli::manage::recount(&world.app.db).await.unwrap(), Vec::<String>::new());
+    }
+
+    async fn contacts_retagged_in_every_order_wait_for_each_other_in_one(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let deadlocks = async || -> i64 {
+            match world.engine {
+                Engine::Sqlite => 0,
+                Engine::Postgres => {
+                    let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+                    (&world.app.db).one(sql, args![]).await.unwrap()
+                }
+            }
+        };
+        let writers = (0..6).map(|n| {
+            let nakheel = nakheel.clone();
+            tokio::spawn(async move {
+                let contact = nakheel.contact("Sara", &format!("+96650300{n:04}")).await["id"].clone();
+                for round in 0..25 {
+                    let mut tags = vec!["a", "b", "c", "d"];
+                    tags.rotate_left((n + round) % 4);
+                    tags.truncate(2 + round % 3);
+                    if n % 2 == 0 { tags.reverse(); }
+                    nakheel.put(&format!("/api/v1/contacts/{contact}"), json!({"tags": tags})).await.expect(200);
+                }
+                nakheel.delete(&format!("/api/v1/contacts/{contact}")).await.expect(204);
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+        // The statistics follow within a second, and a deadlock is only seen after one.
+        if world.engine == Engine::Postgres {
+            let mut tx = world.app.db.begin().await.unwrap();
+            tx.exec("SELECT pg_stat_force_next_flush()", args![]).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        assert_eq!(deadlocks().await, 0);
+        assert_eq!(skylight::cli::manage::recount(&world.app.db).await.unwrap(), Vec::<String>::new());
+        let left = nakheel.get("/api/v1/tags").await.expect(200);
+        assert!(left["data"].as_array().unwrap().iter().all(|tag| tag["contacts_count"] == 0), "{left}");
     }
 
     async fn a_tag_that_many_give_at_once_is_one_and_counts_them_all(world: World) {

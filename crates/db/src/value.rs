@@ -41,7 +41,7 @@ pub fn placeholders(from: usize, count: usize) -> String {
 
 /// The inside of an `IN (…)` and its values, filled up with the last one to one of few lengths: few different texts are
 /// prepared.
-pub fn padded(from: usize, ids: &[i64]) -> (String, Vec<Value<'_>>) {
+pub fn padded<T: Param>(from: usize, ids: &[T]) -> (String, Vec<Value<'_>>) {
     let length = [1, 8, 64].into_iter().find(|length| ids.len() <= *length).unwrap_or(ids.len().next_multiple_of(256));
     let mut values: Vec<_> = ids.iter().map(Param::value).collect();
     values.resize(length, values.last().copied().unwrap_or(Value::Null));

@@ -6,7 +6,7 @@ pub mod listing;
 use super::{ChannelType, Contact, ContactSummary, NewContact};
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Instant, Phone};
-use skylight_db::{Cell, Column, FromRow, Read, Result, Row, Tx, args, from_row, list};
+use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, args, from_row, list, padded};
 
 /// A contact as [`FromRow`] reads it, and its tags' titles as one text; `$1` is the workspace, `$2` the separator.
 const COLUMNS: &str = "id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at";
@@ -140,24 +140,60 @@ pub async fn touch_last_message(tx: &mut Tx, scope: WorkspaceScope, id: i64, at:
     .map(|_| ())
 }
 
-/// Gives a contact its tags, in this order; titles that are new to the workspace become tags.
-pub async fn tag(tx: &mut Tx, scope: WorkspaceScope, id: i64, titles: &[String], now: Instant) -> Result<()> {
+/// Titles that are new to the workspace become tags.
+pub async fn add_tags(tx: &mut Tx, scope: WorkspaceScope, titles: &[String], now: Instant) -> Result<()> {
     // In one order for all writers, so that two of them do not wait for each other's new tags in a circle.
     let mut sorted: Vec<&String> = titles.iter().collect();
     sorted.sort_unstable();
     let new: Vec<_> = sorted.iter().map(|title| list![&scope, *title, &now]).collect();
     tx.exec_many(
-        "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, $3) ON CONFLICT (workspace_id, title) WHERE deleted_at IS NULL DO NOTHING",
+        "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT (workspace_id, title) WHERE deleted_at IS NULL DO NOTHING",
         &new,
     )
-    .await?;
-    let positions: Vec<i64> = (0..).take(titles.len()).collect();
-    let tagged: Vec<_> =
-        titles.iter().zip(&positions).map(|(title, position)| list![&scope, title, &id, position]).collect();
+    .await
+    .map(|_| ())
+}
+
+/// Holds tags until the end of the transaction, in the order of their ids: what a contact has, one by its id, and those of
+/// some titles. Answers the ones that are not deleted, as they are now.
+pub async fn hold_tags(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    contact: Option<i64>,
+    tag: Option<i64>,
+    titles: &[String],
+) -> Result<Vec<HeldTag>> {
+    let (names, mut values) = padded(4, titles);
+    values.splice(0..0, [scope.value(), contact.value(), tag.value()]);
+    let lock = tx.for_update();
+    let sql = format!(
+        "SELECT id, title, deleted_at IS NOT NULL FROM tag WHERE workspace_id = $1 AND id IN (
+             SELECT tag_id FROM contact_tag WHERE workspace_id = $1 AND contact_id = $2
+             UNION ALL SELECT CAST($3 AS BIGINT)
+             UNION ALL SELECT id FROM tag WHERE workspace_id = $1 AND title IN ({names}) AND deleted_at IS NULL)
+         ORDER BY id {lock}"
+    );
+    let held: Vec<HeldTag> = tx.all(&sql, &values).await?;
+    Ok(held.into_iter().filter(|tag| !tag.is_deleted).collect())
+}
+
+/// A tag whose row is held: nobody renames or deletes it meanwhile.
+#[derive(Debug)]
+pub struct HeldTag {
+    pub id: i64,
+    pub title: String,
+    is_deleted: bool,
+}
+
+from_row!(HeldTag { id, title, is_deleted });
+
+/// Gives a contact tags that are held, in this order.
+pub async fn tag(tx: &mut Tx, scope: WorkspaceScope, id: i64, tags: &[i64]) -> Result<()> {
+    let positions: Vec<i64> = (0..).take(tags.len()).collect();
+    let tagged: Vec<_> = tags.iter().zip(&positions).map(|(tag, position)| list![&scope, &id, tag, position]).collect();
     tx.exec_many(
-        "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
-         SELECT workspace_id, CAST($3 AS BIGINT), id, CAST($4 AS BIGINT) FROM tag
-         WHERE workspace_id = $1 AND title = $2 AND deleted_at IS NULL",
+        "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position) VALUES ($1, $2, $3, $4)",
         &tagged,
     )
     .await

@@ -10,7 +10,7 @@ mod store;
 
 pub use clear::Clear;
 
-use super::{Contact, LONGEST_TAG};
+use super::{Contact, LONGEST_TAG, Which};
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
 use crate::jobs::{self, Kind, LaneKey, NewJob};
@@ -120,33 +120,28 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
 
 /// Gives a contact a tag, unless it has it.
 pub async fn give(unit: &mut Unit, scope: WorkspaceScope, contact: i64, given: GivenTag) -> Result<Contact> {
-    let title = match given.tag_id {
-        Some(id) => {
-            let unknown = || Error::field("tag_id", "The selected tag id is invalid.");
-            Some(store::find(&mut unit.tx, scope, id).await?.ok_or_else(unknown)?.title)
-        }
-        None => given.title,
+    let which = match (given.tag_id, given.title) {
+        (Some(id), _) => Which::Id(id),
+        (None, title) => Which::Title(title.ok_or_else(no_such)?),
     };
-    let title = title.ok_or_else(no_such)?;
-    super::retag(unit, scope, contact, |tags| {
+    super::retag(unit, scope, contact, which, |tags, title| {
+        let title = title.ok_or_else(|| Error::field("tag_id", "The selected tag id is invalid."))?;
         if !tags.contains(&title) {
             tags.push(title);
         }
+        Ok(())
     })
     .await
 }
 
 /// Takes a tag from a contact that has it.
 pub async fn take(unit: &mut Unit, scope: WorkspaceScope, contact: i64, id: i64) -> Result<()> {
-    super::summary(&mut unit.tx, scope, contact).await?;
-    let tag = get(&mut unit.tx, scope, id).await?;
-    let mut had = false;
-    super::retag(unit, scope, contact, |tags| {
-        had = tags.contains(&tag.title);
-        tags.retain(|title| *title != tag.title);
-    })
-    .await?;
-    if had { Ok(()) } else { Err(no_such()) }
+    let taken = super::retag(unit, scope, contact, Which::Id(id), |tags, title| {
+        let at = tags.iter().position(|tag| Some(tag) == title.as_ref()).ok_or_else(no_such)?;
+        tags.remove(at);
+        Ok(())
+    });
+    taken.await.map(|_| ())
 }
 
 fn no_such() -> Error {
