@@ -46,6 +46,16 @@ pub const STAGES: &[Stage] = &[
         path: |people, n| search(&part(&people.arabic(people.any(n)), 0)),
     },
     Stage {
+        name: "search: five characters of a name",
+        judged: true,
+        path: |people, n| search(&people.family(people.any(n)).chars().take(5).collect::<String>()),
+    },
+    Stage {
+        name: "search: three characters (counts them all)",
+        judged: false,
+        path: |people, n| search(&people.family(people.any(n)).chars().take(3).collect::<String>()),
+    },
+    Stage {
         name: "search: part of a number",
         judged: true,
         path: |people, n| search(&people.phone(people.any(n))[6..]),

@@ -81,11 +81,12 @@ impl Db {
         }
     }
 
-    /// The clause that lets workers pass over rows that another worker is claiming. SQLite has one writer.
+    /// The clause that lets workers pass over rows that another worker is claiming; who only refers to such a row need not
+    /// wait. SQLite has one writer.
     pub fn skip_locked(&self) -> &'static str {
         match self.backend {
             Backend::Sqlite(_) => "",
-            Backend::Postgres(_) => "FOR UPDATE SKIP LOCKED",
+            Backend::Postgres(_) => "FOR NO KEY UPDATE SKIP LOCKED",
         }
     }
 

@@ -2,7 +2,7 @@
 //! database counts by itself, compared with the rows.
 
 use super::super::grams::Indexed;
-use skylight_db::{Db, Read, Result, Tx, Words, args, from_row, list};
+use skylight_db::{Db, Read, Result, Tx, Words, args, from_row, list, padded};
 
 /// A contact that waits, its row held until the end of the transaction: nobody changes its text meanwhile.
 #[derive(Debug)]
@@ -19,13 +19,16 @@ pub async fn all_workspaces_any_waiting(db: &Db) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// The keys come first: the queue's length is never what it was when the engine last looked, and another way than from its
+/// few rows to their contacts is much longer.
 pub async fn all_workspaces_waiting(tx: &mut Tx, skip_locked: &str, most: i64) -> Result<Vec<Waiting>> {
-    let sql = format!(
-        "SELECT contact.workspace_id, contact.id, contact.search_text FROM contact_unindexed
-         JOIN contact ON contact.workspace_id = contact_unindexed.workspace_id AND contact.id = contact_unindexed.contact_id
-         LIMIT $1 {skip_locked}"
-    );
-    tx.all(&sql, args![most]).await
+    let sql =
+        format!("SELECT contact_id FROM contact_unindexed ORDER BY workspace_id, contact_id LIMIT $1 {skip_locked}");
+    let ids: Vec<i64> = tx.all(&sql, args![most]).await?;
+    let (names, values) = padded(1, &ids);
+    let sql =
+        format!("SELECT workspace_id, id, search_text FROM contact WHERE id IN ({names}) ORDER BY id {skip_locked}");
+    tx.all(&sql, &values).await
 }
 
 pub async fn all_workspaces_insert(tx: &mut Tx, words: Words, found: &[Indexed]) -> Result<()> {

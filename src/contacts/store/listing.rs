@@ -188,9 +188,9 @@ impl<'a> Text<'a> {
     /// Contacts that a search finds: through the index, and those it does not know yet by looking at each.
     fn found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, before: i64) -> String {
         let before = self.bind(Value::Int(before));
-        let words = self.bind(words.value());
-        let hold = self.db.words().hold("contact_gram", "grams", self.values.len());
-        debug_assert!(hold.contains(&words));
+        self.bind(words.value());
+        let of_workspace = "contact.workspace_id = $1";
+        let joined = self.db.words().joined("contact_gram", "grams", self.values.len(), "contact", of_workspace);
         let mut conditions = self.conditions(filter);
         if let Some(tag) = tag {
             let tag = self.bind(Value::Int(tag));
@@ -201,9 +201,7 @@ impl<'a> Text<'a> {
         }
         conditions.push_str(&self.holding(filter));
         format!(
-            "SELECT contact_gram.rowid AS id FROM contact_gram CROSS JOIN contact
-             WHERE {hold} AND contact.workspace_id = $1 AND contact.id = contact_gram.rowid
-               AND contact_gram.rowid < {before}{conditions}
+            "SELECT contact_gram.rowid AS id FROM {joined} AND contact_gram.rowid < {before}{conditions}
              UNION ALL
              SELECT contact.id FROM contact_unindexed CROSS JOIN contact
              WHERE contact_unindexed.workspace_id = $1 AND contact.workspace_id = $1
