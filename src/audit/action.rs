@@ -37,6 +37,7 @@ words! {
         PartnerMemberRefused = "partner_member.sign_in_refused",
         PartnerTokenIssued = "partner_member.token_issued",
         PartnerWebhookSet = "partner_webhook.set",
+        PartnerWebhookDisabled = "partner_webhook.disabled",
         PartnerWebhookSecretRegenerated = "partner_webhook.secret_regenerated",
         MemberCreated = "team_member.created",
         MemberUpdated = "team_member.updated",
@@ -48,6 +49,7 @@ words! {
         WebhookCreated = "webhook.created",
         WebhookUpdated = "webhook.updated",
         WebhookDeleted = "webhook.deleted",
+        WebhookDisabled = "webhook.disabled",
         WebhookSecretRegenerated = "webhook.secret_regenerated",
     }
 }

@@ -262,6 +262,16 @@ pub struct Face {
     pub colour: Option<Colour>,
 }
 
+impl Face {
+    /// Of a mail's button, and of what is written on it.
+    pub fn mail_colours(&self) -> (String, &'static str) {
+        match self.colour {
+            Some(colour) => (format!("#{}", colour.digits()), colour.ink()),
+            None => ("#24528f".to_owned(), "#ffffff"),
+        }
+    }
+}
+
 pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Face> {
     let found = store::face(read, scope).await?.ok_or_else(|| Error::no_such("Workspace"))?;
     let (company_name, brand, colour) = found;

@@ -15,6 +15,7 @@ mod contacts;
 mod conversations;
 mod coverage;
 mod dashboard;
+mod deliveries;
 mod docs;
 mod documented;
 mod events;
