@@ -35,13 +35,13 @@ impl Server {
         let workers = Workers::join(app.clone())
             .await?
             .with(webhooks::Deliver)
-            .with(webhooks::Purge)
-            .with(contacts::groups::Clear)
-            .with(contacts::tags::Clear)
+            .with_steps::<webhooks::Purge>()
+            .with_steps::<contacts::groups::Clear>()
+            .with_steps::<contacts::tags::Clear>()
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)
-            .with(workspaces::PlanChange)
+            .with_steps::<workspaces::PlanChange>()
             .with(workspaces::Purge);
         let listen = app.config.listen;
         let listener = TcpListener::bind(listen).await;

@@ -25,74 +25,27 @@ use crate::auth::WorkspaceScope;
 use crate::events;
 use crate::kernel::{Cursor, Email, Error, Instant, Listing, Page, Phone, Result};
 use crate::plans::meter;
+use crate::words;
 use serde::Serialize;
-use skylight_db::{Cell, Column, Db, Param, Read, Value};
+use skylight_db::{Db, Read};
 use store::listing::{self, Part, Wanted};
 use utoipa::ToSchema;
 
-/// Where a contact is talked to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ChannelType {
-    Whatsapp,
-    Telegram,
-    Instagram,
+words! {
+    /// Where a contact is talked to.
+    pub enum ChannelType { Whatsapp = "whatsapp", Telegram = "telegram", Instagram = "instagram" }
 }
 
 impl ChannelType {
-    pub const WORDS: &[(&str, Self)] =
-        &[("whatsapp", Self::Whatsapp), ("telegram", Self::Telegram), ("instagram", Self::Instagram)];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Whatsapp => "whatsapp",
-            Self::Telegram => "telegram",
-            Self::Instagram => "instagram",
-        }
-    }
-
     /// Whether people are reached there by their number, so that nobody can be added without one.
     pub fn needs_phone(self) -> bool {
         matches!(self, Self::Whatsapp | Self::Telegram)
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ContactStatus {
-    Active,
-    Inactive,
+words! {
+    pub enum ContactStatus { Active = "active", Inactive = "inactive" }
 }
-
-impl ContactStatus {
-    pub const WORDS: &[(&str, Self)] = &[("active", Self::Active), ("inactive", Self::Inactive)];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-        }
-    }
-}
-
-macro_rules! stored_as_word {
-    ($type:ident) => {
-        impl Param for $type {
-            fn value(&self) -> Value<'_> {
-                Value::Text(self.as_str())
-            }
-        }
-
-        impl Column for $type {
-            fn from_cell(cell: Cell<'_>) -> Result<Self, String> {
-                let found = Self::WORDS.iter().find(|(word, _)| cell == Cell::Text(word));
-                found.map(|(_, value)| *value).ok_or_else(|| format!("not a {}: {cell:?}", stringify!($type)))
-            }
-        }
-    };
-}
-stored_as_word!(ChannelType);
-stored_as_word!(ContactStatus);
 
 /// A person a workspace talks to.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]

@@ -7,11 +7,13 @@
 
 mod lane;
 mod node;
+mod steps;
 mod store;
 mod worker;
 
 pub use lane::{Kind, Opened, Verdict};
 pub use node::can_write;
+pub use steps::Steps;
 pub use worker::Workers;
 
 use crate::app::Unit;

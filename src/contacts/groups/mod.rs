@@ -14,7 +14,7 @@ pub use clear::Clear;
 use super::ChannelType;
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
-use crate::jobs::{self, Kind, LaneKey, NewJob};
+use crate::jobs::{self, LaneKey, NewJob, Steps};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::{Cursor, Error, Fields, Input, Instant, Listing, Page, Phone, Result};
 use serde::{Serialize, Serializer};

@@ -13,7 +13,7 @@ pub use clear::Clear;
 use super::{Contact, LONGEST_TAG, Which};
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
-use crate::jobs::{self, Kind, LaneKey, NewJob};
+use crate::jobs::{self, LaneKey, NewJob, Steps};
 use crate::kernel::fields::Field;
 use crate::kernel::{Error, Fields, Input, Instant, Result};
 use serde::Serialize;
