@@ -25,7 +25,7 @@ use crate::auth::WorkspaceScope;
 use crate::events;
 use crate::kernel::{Cursor, Email, Error, Instant, Listing, Page, Phone, Result};
 use crate::plans::meter;
-use crate::words;
+use crate::{words, workspaces};
 use serde::Serialize;
 use skylight_db::{Db, Read};
 use store::listing::{self, Part, Wanted};
@@ -211,17 +211,29 @@ async fn hold_tags(
     if contact.is_none() && titles.is_empty() {
         return Ok(Vec::new());
     }
-    let now = unit.now();
     // Between the two, somebody else may have renamed or deleted one.
     for _ in 0..3 {
-        store::add_tags(&mut unit.tx, scope, titles, now).await?;
+        add_tags(unit, scope, titles).await?;
         let held = store::hold_tags(&mut unit.tx, scope, contact, None, titles).await?;
         let id_of = |title: &String| held.iter().find(|tag| tag.title == *title).map(|tag| tag.id);
         if let Some(ids) = titles.iter().map(id_of).collect() {
             return Ok(ids);
         }
+        tags::refuse_one_more(unit, scope, "tags").await?;
     }
     Err(Error::internal("a tag with this title comes and goes"))
+}
+
+/// Titles that are new to the workspace become tags, as far as it may have more; answers how many did.
+async fn add_tags(unit: &mut Unit, scope: WorkspaceScope, titles: &[String]) -> Result<u64> {
+    let known = store::known_tags(&mut unit.tx, scope, titles).await?;
+    let new: Vec<&String> = titles.iter().filter(|title| !known.contains(title)).collect();
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let now = unit.now();
+    workspaces::take_turn(unit, scope).await?;
+    Ok(store::add_tags(&mut unit.tx, scope, new, tags::MOST, now).await?)
 }
 
 /// Which tag of a contact is to change.

@@ -84,6 +84,12 @@ pub fn on_birth(app: &App, birth: Birth) {
     app.rooms.of::<Births>().0.write().push(birth);
 }
 
+/// Makes units take turns that count what a workspace has before they add to it: the count holds until their end. A turn is
+/// taken after contacts are held, and before tags are.
+pub async fn take_turn(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
+    Ok(store::take_turn(&mut unit.tx, scope).await?)
+}
+
 async fn insert_with_free_slug(
     unit: &mut Unit,
     partner: PartnerScope,
