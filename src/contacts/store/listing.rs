@@ -33,6 +33,21 @@ pub struct Wanted<'a> {
     pub words: Option<String>,
 }
 
+impl Wanted<'_> {
+    /// Whether many rows may be passed over for each that is shown: no index has them alone, or the part begins far down.
+    fn passes_over_many(&self, part: Part) -> bool {
+        let Filter { channel_type, blacklisted, .. } = self.filter;
+        let is_picked_from = match self.tag {
+            Some(_) => channel_type.is_some() || blacklisted.is_some(),
+            None => *blacklisted == Some(false),
+        };
+        self.words.is_some() || is_picked_from || part.offset >= SOON
+    }
+}
+
+/// So many rows of an index are passed over in no time.
+const SOON: i64 = 1_000;
+
 /// Which rows of a list are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
@@ -73,9 +88,9 @@ pub async fn page(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, part: Par
             format!("SELECT {COLUMNS}, {TAGS} FROM contact WHERE workspace_id = $1 AND id IN ({ids}) ORDER BY id DESC")
         }
     };
-    match wanted.words {
-        Some(_) => db.long().all(&text, &sql.values).await,
-        None => db.all(&text, &sql.values).await,
+    match wanted.passes_over_many(part) {
+        true => db.long().all(&text, &sql.values).await,
+        false => db.all(&text, &sql.values).await,
     }
 }
 
