@@ -114,6 +114,18 @@ pub async fn find_or_create(unit: &mut Unit, scope: WorkspaceScope, from: Inboun
     Err(Error::internal("a contact with this phone number comes and goes"))
 }
 
+/// Holds contacts until the end of the unit, by their ids and by their numbers. Who works in many messages does so first:
+/// a new contact's block is held from then on, and who holds a contact may be waiting for its block.
+pub async fn hold(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    ids: &[i64],
+    channel_type: ChannelType,
+    phones: &[&Phone],
+) -> Result<()> {
+    Ok(store::hold(&mut unit.tx, scope, ids, channel_type, phones).await?)
+}
+
 /// Nothing if the phone number is taken.
 async fn add(unit: &mut Unit, scope: WorkspaceScope, new: NewContact) -> Result<Option<Contact>> {
     let now = unit.now();

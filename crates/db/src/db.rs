@@ -277,6 +277,14 @@ impl Tx {
         }
     }
 
+    /// Likewise; who only refers to these rows does not wait.
+    pub fn for_no_key_update(&self) -> &'static str {
+        match self.inner {
+            TxInner::Sqlite(_) => "",
+            TxInner::Postgres(_) => "FOR NO KEY UPDATE",
+        }
+    }
+
     /// Takes an installation-wide lock until the end of the transaction, or answers that somebody else has it. On SQLite
     /// the writer is that lock.
     pub async fn try_lock(&mut self, key: i64) -> Result<bool> {

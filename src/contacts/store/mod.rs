@@ -95,6 +95,28 @@ pub async fn lock(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
     Ok(tx.exec(held, args![scope, id]).await? == 1)
 }
 
+/// Holds the contacts with these ids, and those of a type with these numbers, in the order of their ids.
+pub async fn hold(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    ids: &[i64],
+    channel_type: ChannelType,
+    phones: &[&Phone],
+) -> Result<()> {
+    let (phone_names, mut values) = padded(3, phones);
+    values.splice(0..0, [scope.value(), channel_type.value()]);
+    let (id_names, id_values) = padded(values.len() + 1, ids);
+    values.extend(id_values);
+    let lock = tx.for_no_key_update();
+    let sql = format!(
+        "SELECT id FROM contact WHERE workspace_id = $1 AND id IN (
+             SELECT id FROM contact WHERE workspace_id = $1 AND id IN ({id_names})
+             UNION ALL SELECT id FROM contact WHERE workspace_id = $1 AND type = $2 AND phone IN ({phone_names}))
+         ORDER BY id {lock}"
+    );
+    tx.all::<i64>(&sql, &values).await.map(|_| ())
+}
+
 pub async fn update(tx: &mut Tx, scope: WorkspaceScope, contact: &Contact, found_by: &str) -> Result<()> {
     let Contact { id, name, email, phone, status, updated_at, .. } = contact;
     tx.exec(
