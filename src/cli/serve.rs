@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>) -> Result<App> {
     let app = App::open(config, clock, random).await?;
     workspaces::on_birth(&app, channels::open_settings);
+    workspaces::on_purge(&app, contacts::indexing::forget);
     mail::open(&app)?;
     partners::on_birth(&app, tickets::open_desk);
     Ok(app)

@@ -43,8 +43,10 @@ const IDLE_READERS: usize = 16;
 const STATEMENT_CACHE: usize = 256;
 /// What the one who writes has of its own. Savepoints keep the pages they may have to restore in memory; else they are
 /// written to a temporary file, more of them than go to the log. Random rows of large indexes stay in the cache, and what
-/// they share with later batches is copied to the database once for several batches.
-const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000;";
+/// they share with later batches is copied to the database once for several batches. What is deleted is overwritten: nothing
+/// of it stays behind in free pages.
+const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000;
+                      PRAGMA secure_delete = ON;";
 /// How long another process may hold the file's lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a transaction waits for the writer; as long as one on PostgreSQL waits for a connection.
