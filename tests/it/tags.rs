@@ -1,5 +1,6 @@
 //! Tags: titles on contacts, and things with ids of their own.
 
+use crate::contacts::plant;
 use crate::on_both_engines;
 use crate::world::Engine;
 use serde_json::{Value, json};
@@ -93,6 +94,31 @@ on_both_engines! {
             assert_eq!(refused["errors"], json!({field: [message]}), "{body}");
         }
         assert_eq!(nakheel.get("/api/v1/tags").await.expect(200)["data"].as_array().map(Vec::len), Some(50));
+    }
+
+    async fn a_tag_that_thousands_have_is_gone_at_once_and_taken_from_them_behind(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        plant(&world, &[&nakheel], 4_500).await;
+        let mut tx = world.app.db.begin().await.unwrap();
+        for (title, most) in [("everybody", 9_999_999), ("few", 10)] {
+            let tag: i64 = tx.one("INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, 1) RETURNING id", args![nakheel.id, title]).await.unwrap();
+            let sql = "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
+                       SELECT workspace_id, id, CAST($2 AS BIGINT), 0 FROM contact WHERE workspace_id = $1 ORDER BY id LIMIT $3";
+            tx.exec(sql, args![nakheel.id, tag, most]).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let tags = nakheel.get("/api/v1/tags").await.expect(200)["data"].clone();
+        assert_eq!((&tags[0]["contacts_count"], &tags[1]["contacts_count"]), (&json!(4_500), &json!(10)));
+        nakheel.delete(&format!("/api/v1/tags/{}", tags[0]["id"])).await.expect(204);
+        assert_eq!(nakheel.get("/api/v1/contacts?tag=everybody").await.expect(200)["meta"]["total"], 0);
+        let oldest = nakheel.get("/api/v1/contacts?tag=few").await.expect(200)["data"][0].clone();
+        assert_eq!(oldest["tags"], json!(["few"]));
+        until("everybody's tag is taken from them", async || {
+            let left: i64 = (&world.app.db).one("SELECT COUNT(*) FROM contact_tag", args![]).await.unwrap();
+            let tags: i64 = (&world.app.db).one("SELECT COUNT(*) FROM tag", args![]).await.unwrap();
+            if (left, tags) == (10, 1) { Ok(()) } else { Err(format!("{left} of {tags} tags")) }
+        }).await;
+        assert_eq!(nakheel.get("/api/v1/contacts?tag=few").await.expect(200)["meta"]["total"], 10);
     }
 
     async fn a_workspace_has_so_many_tags_and_no_more_however_they_come(world: World) {
