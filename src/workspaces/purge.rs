@@ -67,6 +67,10 @@ impl Batch {
     }
 }
 
+/// How often the database's log is tried to be emptied in the end, and how long others go first.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+
 /// What a step removes rows of.
 #[derive(Clone, Copy, Debug)]
 enum Of {
@@ -91,7 +95,15 @@ pub async fn run(app: &App, workspace_id: i64) -> Result<()> {
     store::purge_batch(&mut unit.tx, scope, "job_lane", "id", *BATCHES.end()).await?;
     store::purge_owner(&mut unit.tx, &format!("w:{workspace_id}")).await?;
     store::remove(&mut unit.tx, scope).await?;
-    unit.commit().await
+    unit.commit().await?;
+    // Where somebody is always reading, the log is written over in time all the same.
+    for _ in 0..TRIES {
+        if app.db.empty_log()? {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+    Ok(())
 }
 
 /// Step by step, each a transaction of its own, until nothing is found.

@@ -165,6 +165,15 @@ impl Db {
         }
     }
 
+    /// Copies the embedded database's log into its file and empties it, so that neither knows what was deleted; false when
+    /// somebody reads or writes just now.
+    pub fn empty_log(&self) -> Result<bool> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.empty_log(),
+            Backend::Postgres(_) => Ok(true),
+        }
+    }
+
     /// The file of the embedded database.
     pub fn file(&self) -> Option<&Path> {
         match &self.backend {

@@ -49,6 +49,8 @@ const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PR
                       PRAGMA secure_delete = ON;";
 /// How long another process may hold the file's lock.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long others may be kept waiting by what is no hurry.
+const MOMENT: Duration = Duration::from_millis(50);
 /// How long a transaction waits for the writer; as long as one on PostgreSQL waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
 /// How long a read may take (rule Q4), and how many steps of SQLite's machine pass between two looks at the clock.
@@ -176,6 +178,19 @@ impl Sqlite {
         // SQLite leaves it to the system when the copy reaches the disk.
         let synced = std::fs::File::open(target).and_then(|file| file.sync_all());
         synced.map_err(|e| Error::new(Kind::Storage, e.to_string()))
+    }
+
+    /// Most of the log is copied while others write; for the rest they wait a moment.
+    pub(crate) fn empty_log(&self) -> Result<bool> {
+        off_the_runtime(|| {
+            let connection = connect(&self.settings)?;
+            connection.busy_timeout(MOMENT)?;
+            let mut busy = 0;
+            for mode in ["PASSIVE", "TRUNCATE"] {
+                busy = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))?;
+            }
+            Ok(busy == 0)
+        })
     }
 
     /// Prepares a statement and throws it away: does the engine accept the text?
