@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>) -> Result<App> {
     let app = App::open(config, clock, random).await?;
     workspaces::on_birth(&app, channels::open_settings);
+    workspaces::on_purge(&app, contacts::indexing::forget);
     mail::open(&app)?;
     partners::on_birth(&app, tickets::open_desk);
     Ok(app)
@@ -35,13 +36,13 @@ impl Server {
         let workers = Workers::join(app.clone())
             .await?
             .with(webhooks::Deliver)
-            .with(webhooks::Purge)
-            .with(contacts::groups::Clear)
-            .with(contacts::tags::Clear)
+            .with_steps::<webhooks::Purge>()
+            .with_steps::<contacts::groups::Clear>()
+            .with_steps::<contacts::tags::Clear>()
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)
-            .with(workspaces::PlanChange)
+            .with_steps::<workspaces::PlanChange>()
             .with(workspaces::Purge);
         let listen = app.config.listen;
         let listener = TcpListener::bind(listen).await;

@@ -8,12 +8,14 @@
 mod health;
 mod lane;
 mod node;
+mod steps;
 mod store;
 mod worker;
 
 pub use health::{Fared, Health};
 pub use lane::{Kind, Opened, Verdict};
 pub use node::can_write;
+pub use steps::Steps;
 pub use worker::Workers;
 
 use crate::app::Unit;

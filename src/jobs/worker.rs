@@ -2,6 +2,7 @@
 
 use super::lane::{Kind, Runner};
 use super::node::{FRESH, Node};
+use super::steps::{Steps, Stepwise};
 use super::{Lane, store};
 use crate::app::App;
 use crate::kernel::Result;
@@ -64,6 +65,10 @@ impl Workers {
         let run: RunLane = Box::new(move |app, node, lane| Box::pin(Runner::new(kind.clone(), app, node, lane).run()));
         self.kinds.insert(K::NAME, run);
         self
+    }
+
+    pub fn with_steps<S: Steps>(self) -> Self {
+        self.with(Stepwise::<S>::default())
     }
 
     /// Runs until the server stops; then waits for the lanes to finish what they hold, and leaves.

@@ -37,7 +37,7 @@ use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes as Noted};
 use crate::auth::WorkspaceScope;
 use crate::events::{self, WORKSPACE_EVENTS};
-use crate::jobs::{self, Kind, LaneKey, NewJob};
+use crate::jobs::{self, Kind, LaneKey, NewJob, Steps};
 use crate::kernel::fields::Fields;
 use crate::kernel::seal::DataKey;
 use crate::kernel::{Error, Instant, Listing, Page, Result, Secret};

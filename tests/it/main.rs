@@ -43,6 +43,7 @@ mod process;
 mod races;
 mod refusals;
 mod routes;
+mod search;
 mod sequence;
 mod sessions;
 mod statements;
