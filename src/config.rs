@@ -35,6 +35,8 @@ pub struct Config {
     pub master_keys: Vec<Secret>,
     pub extra_ca_file: Option<PathBuf>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Who looks at `/metrics` from another machine presents it; none: nobody does.
+    pub metrics_token: Option<Secret>,
     pub log: String,
 }
 
@@ -61,6 +63,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("master_keys", "", "64 hexadecimal digits each, the newest first; empty: a key file in the data folder"),
     ("extra_ca_file", "", "PEM file of further certificate authorities for outgoing TLS"),
     ("trusted_proxies", "", "networks whose X-Forwarded-For is believed"),
+    ("metrics_token", "", "bearer token that opens /metrics from other machines; empty: only from this one"),
     ("log", "info", "log filter, e.g. info,skylight=debug"),
 ];
 
@@ -163,6 +166,11 @@ impl Reader<'_> {
         });
         let extra_ca_file = self.get("extra_ca_file", |v| Ok(Some(v).filter(|v| !v.is_empty()).map(PathBuf::from)));
         let trusted_proxies = self.get("trusted_proxies", networks);
+        let metrics_token = self.get("metrics_token", |v| match v {
+            "" => Ok(None),
+            token if token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(token))),
+            _ => Err("is not a token of at least 16 characters without blanks"),
+        });
         let log = self.get("log", |v| match tracing_subscriber::EnvFilter::try_new(v) {
             Ok(_) => Ok(v.to_owned()),
             Err(_) => Err("is not a filter like info,skylight=debug"),
@@ -185,6 +193,7 @@ impl Reader<'_> {
             master_keys: master_keys?,
             extra_ca_file: extra_ca_file?,
             trusted_proxies: trusted_proxies?,
+            metrics_token: metrics_token?,
             log: log?,
         })
     }

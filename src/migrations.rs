@@ -28,4 +28,5 @@ migrations![
     "0015_sessions",
     "0016_partner_webhook",
     "0017_audit",
+    "0019_brands",
 ];

@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::auth::{self, Limiter, guesses, sessions};
 use crate::config::Config;
-use crate::http::{idempotency, server};
-use crate::jobs::Workers;
+use crate::http::{idempotency, metrics, server};
+use crate::jobs::{self, Workers};
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
 use crate::{channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces};
 use std::net::SocketAddr;
@@ -18,6 +18,9 @@ pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>
     let app = App::open(config, clock, random).await?;
     workspaces::on_birth(&app, channels::open_settings);
     mail::open(&app)?;
+    metrics::measure(&app);
+    jobs::measure(&app);
+    events::measure(&app);
     partners::on_birth(&app, tickets::open_desk);
     Ok(app)
 }
@@ -41,6 +44,7 @@ impl Server {
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)
+            .with(mail::SendPartnerMail)
             .with(workspaces::PlanChange)
             .with(workspaces::Purge);
         let listen = app.config.listen;

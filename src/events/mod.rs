@@ -8,10 +8,12 @@
 
 pub mod api;
 mod feed;
+mod metrics;
 mod numbering;
 mod store;
 
 pub use feed::{Feed, FeedQuery, TEST, feed, written};
+pub use metrics::measure;
 pub use numbering::{Reader, run};
 
 use crate::app::Unit;

@@ -6,11 +6,13 @@
 //! Tables: `job_lane`, `job`, `node`.
 
 mod lane;
+mod metrics;
 mod node;
 mod store;
 mod worker;
 
 pub use lane::{Kind, Opened, Verdict};
+pub use metrics::measure;
 pub use node::can_write;
 pub use worker::Workers;
 

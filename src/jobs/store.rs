@@ -132,6 +132,21 @@ pub async fn all_workspaces_due_heads(db: &Db, lane: i64, now: Instant, limit: i
     .await
 }
 
+/// By kind: due jobs that wait, and since when the oldest does. Counted up to a bound, through the lanes that have waited
+/// longest.
+pub async fn all_workspaces_waiting(db: &Db, now: Instant) -> Result<Vec<(String, i64, Instant)>> {
+    db.long()
+        .all(
+            "SELECT kind, COUNT(*), MIN(run_at) FROM (
+                 SELECT lane.kind, job.run_at FROM (
+                     SELECT id, kind FROM job_lane WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT 1000
+                 ) AS lane JOIN job ON job.lane_id = lane.id AND job.run_at <= $1 LIMIT 10000
+             ) AS waiting GROUP BY kind",
+            args![now],
+        )
+        .await
+}
+
 /// Whether the lease still holds; locks the lane's row until the commit.
 pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64) -> Result<bool> {
     let held = tx
