@@ -114,6 +114,7 @@ words! {
         keys = "API keys", "مفاتيح الواجهة البرمجية";
         keys_about = "Other systems use a key to work with this workspace. Keep keys secret: whoever has one can do what the API can.",
             "تستخدم الأنظمة الأخرى المفتاح للعمل مع مساحة العمل هذه. احفظ المفاتيح سرًا: من يملك أحدها يستطيع كل ما تستطيعه الواجهة البرمجية.";
+        partner_id = "Your id in the second partner API (/api/v2)", "معرّفك في واجهة الشركاء الثانية (/api/v2)";
         partner_keys_about = "With a partner key your systems manage your clients. Keep keys secret: whoever has one can do what the partner API can.",
             "بمفتاح الشريك تدير أنظمتك عملاءك. احفظ المفاتيح سرًا: من يملك أحدها يستطيع كل ما تستطيعه واجهة الشركاء.";
         not_in_plan = "The plan does not include the API: keys are refused until it does.", "لا تشمل الباقة الواجهة البرمجية: تُرفض المفاتيح حتى تشملها.";
