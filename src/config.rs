@@ -22,6 +22,8 @@ pub struct Config {
     /// Requests per minute and key; 0 switches the limit off.
     pub rate_limit_per_minute: u32,
     pub webhook_retry_schedule: Vec<Duration>,
+    pub webhook_log_retention: Duration,
+    pub event_log_retention: Duration,
     pub webhook_allow_http: bool,
     /// Private networks that webhooks may reach.
     pub outbound_allow: Vec<IpNet>,
@@ -49,6 +51,8 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("data_dir", "./data", "folder of the embedded database and the master key file"),
     ("rate_limit_per_minute", "120", "requests per minute and key; 0 switches the limit off"),
     ("webhook_retry_schedule", "2m,10m,30m,2h,5h,10h,14h,20h,24h", "waits between delivery attempts (s, m, h)"),
+    ("webhook_log_retention", "30d", "how long deliveries are listed (h, d; at least 4d)"),
+    ("event_log_retention", "90d", "how long events can be read and replayed (h, d; at least 4d)"),
     ("webhook_allow_http", "false", "accept http:// webhook addresses"),
     ("outbound_allow", "", "private networks that webhooks may reach, e.g. 10.1.0.0/16"),
     ("whatsapp_api_url", "https://graph.facebook.com", "base of the WhatsApp Cloud API"),
@@ -145,6 +149,8 @@ impl Reader<'_> {
         let data_dir = self.get("data_dir", |v| Ok(PathBuf::from(v)));
         let rate_limit_per_minute =
             self.get("rate_limit_per_minute", |v| v.parse().map_err(|_| "is not a whole number"));
+        let webhook_log_retention = self.get("webhook_log_retention", retention);
+        let event_log_retention = self.get("event_log_retention", retention);
         let webhook_retry_schedule =
             self.get("webhook_retry_schedule", |v| list(v, duration).ok_or("is not a list like 2m,10m,2h"));
         let webhook_allow_http = self.get("webhook_allow_http", boolean);
@@ -183,6 +189,8 @@ impl Reader<'_> {
             data_dir: data_dir?,
             rate_limit_per_minute: rate_limit_per_minute?,
             webhook_retry_schedule: webhook_retry_schedule?,
+            webhook_log_retention: webhook_log_retention?,
+            event_log_retention: event_log_retention?,
             webhook_allow_http: webhook_allow_http?,
             outbound_allow: outbound_allow?,
             whatsapp_api_url: whatsapp_api_url?,
@@ -260,6 +268,13 @@ fn list<T>(text: &str, item: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
 }
 
 /// `90s`, `10m`, `2h`.
+/// Longer than a delivery's schedule, so that nothing is forgotten that is still to be done.
+fn retention(text: &str) -> Result<Duration, &'static str> {
+    const SHORTEST: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+    let given = duration(text).filter(|given| *given >= SHORTEST);
+    given.ok_or("is not a time of at least four days like 30d")
+}
+
 fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let (number, unit) = match text.strip_suffix("ms") {
@@ -270,6 +285,7 @@ fn duration(text: &str) -> Option<Duration> {
                 "s" => 1,
                 "m" => 60,
                 "h" => 3600,
+                "d" => 86_400,
                 _ => return None,
             }),
         ),

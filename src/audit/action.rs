@@ -42,6 +42,7 @@ words! {
         PartnerTokenIssued = "partner_member.token_issued",
         PartnerWebhookSet = "partner_webhook.set",
         PartnerWebhookRemoved = "partner_webhook.removed",
+        PartnerWebhookDisabled = "partner_webhook.disabled",
         PartnerWebhookSecretRegenerated = "partner_webhook.secret_regenerated",
         DepartmentCreated = "ticket_department.created",
         DepartmentUpdated = "ticket_department.updated",
@@ -59,6 +60,7 @@ words! {
         WebhookCreated = "webhook.created",
         WebhookUpdated = "webhook.updated",
         WebhookDeleted = "webhook.deleted",
+        WebhookDisabled = "webhook.disabled",
         WebhookSecretRegenerated = "webhook.secret_regenerated",
     }
 }

@@ -53,7 +53,7 @@ impl Server {
         let address = listener.local_addr().map_err(Error::internal)?;
         let pipeline = routes::pipeline(&app);
         let tasks = vec![
-            tokio::spawn(events::run(app.clone(), vec![Arc::new(webhooks::FanOut)])),
+            tokio::spawn(events::run(app.clone(), readers())),
             tokio::spawn(workers.run()),
             tokio::spawn(contacts::indexing::run(app.clone())),
             tokio::spawn(keep_house(app.clone())),
@@ -124,6 +124,11 @@ async fn keep_house(app: App) {
     }
 }
 
+/// Who reads the event log.
+fn readers() -> Vec<Arc<dyn events::Reader>> {
+    vec![Arc::new(webhooks::FanOut)]
+}
+
 /// Removes what is past its time, in batches, until nothing is left of it.
 async fn sweep(app: &App) -> Result<()> {
     while !app.is_stopping() {
@@ -132,6 +137,8 @@ async fn sweep(app: &App) -> Result<()> {
             + sessions::forget_old(app).await?
             + guesses::forget_old(app).await?
             + workspaces::visits::forget_old(app).await?
+            + webhooks::forget_old(app).await?
+            + events::forget_old(app, &readers()).await?
             + Limiter::forget_old(app).await?;
         if removed == 0 {
             return Ok(());

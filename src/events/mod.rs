@@ -3,18 +3,20 @@
 //!
 //! After commit, events are numbered per stream (a workspace or a partner) without gaps, and every [`Reader`] sees them
 //! in the transaction that numbers them: a crash at any point repeats the whole step or nothing of it. Others read the
-//! log by these numbers ([`feed()`]). Nothing is ever removed from it but with its workspace.
+//! log by these numbers ([`feed()`]). What is past its time is removed ([`forget_old`]), except what a reader still needs.
 //! Tables: `event`, `event_head`.
 
 pub mod api;
 mod feed;
 mod metrics;
 mod numbering;
+mod retention;
 mod store;
 
 pub use feed::{Feed, FeedQuery, TEST, feed, written};
 pub use metrics::measure;
 pub use numbering::{Reader, run};
+pub use retention::forget_old;
 
 use crate::app::Unit;
 use crate::auth::{PartnerScope, WorkspaceScope};

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// network.
 pub trait Reader: Send + Sync {
     fn read<'a>(&'a self, unit: &'a mut Unit, events: &'a [Event]) -> BoxFuture<'a, Result<()>>;
+
+    /// Which of these old events it still needs.
+    fn needs<'a>(&'a self, unit: &'a mut Unit, ids: &'a [i64]) -> BoxFuture<'a, Result<Vec<i64>>>;
 }
 
 /// Events of one step: fewer when each means much work (many webhooks), because on SQLite everybody else waits meanwhile.

@@ -4,7 +4,7 @@ use super::Event;
 use super::feed::Numbered;
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::Instant;
-use skylight_db::{Db, Param, Read, Result, Tx, Value, args, list, placeholders};
+use skylight_db::{Db, Param, Read, Result, Tx, Value, args, list, padded, placeholders};
 use std::ops::Range;
 
 pub async fn insert(
@@ -134,4 +134,17 @@ pub async fn all_workspaces_set_heads(tx: &mut Tx, heads: &[((i64, i64), i64)]) 
     )
     .await
     .map(|_| ())
+}
+
+/// Numbered events recorded before a moment, in the order of their ids, which is nearly that of time.
+pub async fn all_workspaces_past(read: impl Read, after: i64, before: Instant, most: i64) -> Result<Vec<i64>> {
+    let rows: Vec<(i64, bool, Instant)> = read
+        .all("SELECT id, seq IS NOT NULL, created_at FROM event WHERE id > $1 ORDER BY id LIMIT $2", args![after, most])
+        .await?;
+    Ok(rows.into_iter().take_while(|row| row.1 && row.2 < before).map(|row| row.0).collect())
+}
+
+pub async fn all_workspaces_remove(tx: &mut Tx, ids: &[i64]) -> Result<()> {
+    let (names, values) = padded(1, ids);
+    tx.exec(&format!("DELETE FROM event WHERE id IN ({names})"), &values).await.map(|_| ())
 }

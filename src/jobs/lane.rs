@@ -1,5 +1,6 @@
 //! Working through one leased lane: fetch, load, perform side by side, settle in batches, give back.
 
+use super::health::{Fared, Health, Pace, Window};
 use super::worker::Crowd;
 use super::{Job, Lane, store};
 use crate::app::{App, Unit};
@@ -15,6 +16,8 @@ pub trait Kind: Send + Sync + 'static {
     const NAME: &'static str;
     /// How many jobs of a lane run side by side.
     const CONCURRENCY: usize;
+    /// How many of them before the other end has answered well: one that hangs holds no more.
+    const AT_FIRST: usize = Self::CONCURRENCY;
     /// Whether a failing job holds back the later ones of its group.
     const STRICT: bool;
     /// What all jobs of a lane share: the endpoint, the channel.
@@ -29,6 +32,21 @@ pub trait Kind: Send + Sync + 'static {
     /// Whether what was opened is still true; asked before more is loaded. If not, the lane is given back and opened anew.
     fn is_current(&self, _: &App, _: &Self::Shared) -> impl Future<Output = Result<bool>> + Send {
         async { Ok(true) }
+    }
+
+    /// The most jobs that may start per minute.
+    fn pace(&self, _: &App, _: &Self::Shared) -> impl Future<Output = Option<u32>> + Send {
+        async { None }
+    }
+
+    /// What a batch says of the other end; nothing where there is none.
+    fn fared(&self, _: &[(Job, Self::Done)]) -> Fared {
+        Fared::default()
+    }
+
+    /// Told in the transaction that records a failure of an end that is down: nothing else came from it since then.
+    fn ailing(&self, _: &mut Unit, _: &Self::Shared, _since: Instant) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
     }
 
     /// Loads the jobs' items, in one query; `None` where there is nothing left to do.
@@ -105,11 +123,17 @@ pub(super) struct Runner<K: Kind> {
     dropped: Vec<(Job, Verdict)>,
     not_before: Instant,
     is_current: bool,
+    window: Window,
+    pace: Pace,
+    per_minute: Option<u32>,
 }
 
 impl<K: Kind> Runner<K> {
     pub(super) fn new(kind: Arc<K>, app: App, node: i64, lane: Lane) -> Self {
         Self {
+            window: Window::of(lane.health, K::AT_FIRST, K::CONCURRENCY),
+            pace: Pace::default(),
+            per_minute: None,
             kind,
             app,
             node,
@@ -147,7 +171,7 @@ impl<K: Kind> Runner<K> {
                 (shared, began) = (fresh, std::time::Instant::now());
             }
             let in_turn = goes_on && began.elapsed() < TURN;
-            if in_turn && self.waiting.len() < K::CONCURRENCY {
+            if in_turn && self.waiting.len() < self.window.open() {
                 // A failure ends the lane, but what is under way comes to its end and is recorded first.
                 fetched = self.fetch(&shared).await;
             }
@@ -185,8 +209,8 @@ impl<K: Kind> Runner<K> {
     async fn fetch(&mut self, shared: &Arc<K::Shared>) -> Result<()> {
         // A strict kind may record its intent in `load`, so only what starts at once is loaded: one job of each group,
         // as many as there are places.
-        let free = K::CONCURRENCY.saturating_sub(self.running.len());
-        let room = if K::STRICT { free } else { K::CONCURRENCY * 2 };
+        let free = self.window.open().saturating_sub(self.running.len());
+        let room = if K::STRICT { free } else { self.window.open() * 2 };
         let limit = i64::try_from(room + self.held.len()).unwrap_or(i64::MAX);
         let now = self.app.now();
         let mut jobs = if K::STRICT {
@@ -203,6 +227,7 @@ impl<K: Kind> Runner<K> {
         if !self.is_current {
             return Ok(());
         }
+        self.per_minute = self.kind.pace(&self.app, shared).await;
         let items = self.kind.load(&self.app, shared, &jobs).await?;
         for (job, item) in jobs.into_iter().zip(items) {
             self.held.insert(job.id);
@@ -217,10 +242,15 @@ impl<K: Kind> Runner<K> {
     /// Starts what may run now: one job of a group at a time, in order.
     fn start(&mut self, shared: &Arc<K::Shared>) {
         let mut index = 0;
-        while index < self.waiting.len() && self.running.len() < K::CONCURRENCY {
+        while index < self.waiting.len() && self.running.len() < self.window.open() {
             if self.busy_groups.contains(&self.waiting[index].0.group) {
                 index += 1;
                 continue;
+            }
+            if let Err(then) = self.pace.take(self.per_minute, self.app.now()) {
+                // Who must wait, waits as a row and not in a place.
+                self.not_before = self.not_before.max(then);
+                return;
             }
             if let Some((job, item)) = self.waiting.remove(index) {
                 self.busy_groups.insert(job.group);
@@ -293,7 +323,9 @@ impl<K: Kind> Runner<K> {
     /// One transaction; false if the lease was lost.
     async fn settle_once(&mut self, shared: &K::Shared) -> Result<bool> {
         let mut unit = self.app.begin().await?;
-        if !store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? {
+        let fared = self.kind.fared(&self.finished);
+        let (before, health) = (self.lane.health, self.lane.health.after(fared));
+        if !store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, health).await? {
             return Ok(false);
         }
         // One order on every node, so that two settlements never wait for each other in a circle.
@@ -304,7 +336,16 @@ impl<K: Kind> Runner<K> {
             all.extend(self.finished.iter().map(|(job, _)| *job).zip(verdicts));
         }
         acknowledge(&mut unit, &all).await?;
+        if let (true, Some(since)) = (health.is_down() && !fared.well, health.failing_since) {
+            self.kind.ailing(&mut unit, shared, since).await?;
+        }
+        if let (true, false, Some(since)) = (before.is_down(), health.is_down(), before.failing_since) {
+            // What waits because the other end was down need not wait longer.
+            let now = unit.now();
+            store::all_workspaces_bring_forward(&mut unit.tx, self.lane.id, since, now).await?;
+        }
         unit.commit().await?;
+        self.adjust(fared, health);
         for (job, verdict) in all {
             self.held.remove(&job.id);
             if let Verdict::Pause(then) | Verdict::Stop(then) | Verdict::Sleep(then) = verdict {
@@ -316,9 +357,18 @@ impl<K: Kind> Runner<K> {
         Ok(true)
     }
 
+    /// How many go on side by side, and whether the lane rests first.
+    fn adjust(&mut self, fared: Fared, health: Health) {
+        self.lane.health = health;
+        self.window = self.window.after(fared);
+        let rest = if fared.well { None } else { health.rest(&*self.app.random) };
+        let rest = rest.map(|rest| self.app.now().after(rest)).max(fared.rest);
+        self.not_before = rest.map_or(self.not_before, |then| self.not_before.max(then));
+    }
+
     async fn clear(self) -> Result<()> {
         let mut unit = self.app.begin().await?;
-        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? {
+        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, self.lane.health).await? {
             store::all_workspaces_remove_lane(&mut unit.tx, self.lane.id).await?;
         }
         unit.commit().await
@@ -326,7 +376,7 @@ impl<K: Kind> Runner<K> {
 
     async fn release(self) -> Result<()> {
         let mut unit = self.app.begin().await?;
-        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? {
+        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, self.lane.health).await? {
             let now = unit.now();
             store::all_workspaces_release(&mut unit.tx, self.lane.id, K::STRICT, self.not_before, now).await?;
         }

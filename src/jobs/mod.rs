@@ -5,12 +5,14 @@
 //! heartbeat is fresh by the database's clock; every lease has a new fencing number, and acknowledgements name it.
 //! Tables: `job_lane`, `job`, `node`.
 
+mod health;
 mod lane;
 mod metrics;
 mod node;
 mod store;
 mod worker;
 
+pub use health::{Fared, Health};
 pub use lane::{Kind, Opened, Verdict};
 pub use metrics::measure;
 pub use node::can_write;
@@ -47,9 +49,23 @@ pub struct Lane {
     pub kind: String,
     pub key: i64,
     pub fence: i64,
+    /// As it was when the lane was leased.
+    pub health: Health,
 }
 
-skylight_db::from_row!(Lane { id, workspace_id, kind, key, fence });
+impl skylight_db::FromRow for Lane {
+    fn from_row(row: &skylight_db::Row<'_>) -> skylight_db::Result<Self> {
+        let mut cells = row.cells();
+        Ok(Self {
+            id: cells.next()?,
+            workspace_id: cells.next()?,
+            kind: cells.next()?,
+            key: cells.next()?,
+            fence: cells.next()?,
+            health: Health { failures: cells.next()?, failing_since: cells.next()? },
+        })
+    }
+}
 
 /// A job of a leased lane.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +93,23 @@ pub async fn enqueue_at(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob], due: In
     Ok(())
 }
 
+/// Queues jobs that somebody is waiting for: before all others of their lane, and also while it rests.
+pub async fn enqueue_first(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<()> {
+    enqueue_at(unit, lane, jobs, Instant::from_micros(0)).await?;
+    wake(unit, lane.kind, lane.key).await
+}
+
 /// Other nodes may believe for this long that a workspace is still suspended.
 const OTHERS_KNOW: Duration = Duration::from_secs(1);
+
+/// Gives the other end of a lane another chance at once, as if it had never failed: it was repaired, or is another one now.
+/// Locks the lane.
+pub async fn forget_failures(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {
+    let now = unit.now();
+    store::all_workspaces_forget_failures(&mut unit.tx, kind, key, now).await?;
+    unit.queued_job();
+    Ok(())
+}
 
 /// Wakes one lane that sleeps; of an account that is connected again, for example.
 pub async fn wake(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {

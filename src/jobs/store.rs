@@ -1,6 +1,6 @@
 //! All SQL of `job_lane`, `job` and `node`.
 
-use super::{Job, Lane, LaneKey, NewJob};
+use super::{Health, Job, Lane, LaneKey, NewJob};
 use crate::auth::WorkspaceScope;
 use crate::kernel::Instant;
 use skylight_db::{Db, Param, Read, Result, Tx, args, list, placeholders};
@@ -102,7 +102,7 @@ pub async fn all_workspaces_claim(
         "UPDATE job_lane SET leased_by = $3, fence = fence + 1
          WHERE id IN (SELECT id FROM job_lane WHERE {CLAIMABLE} AND kind IN ({names})
                       ORDER BY due_at, id LIMIT $4 {skip_locked})
-         RETURNING id, workspace_id, kind, key, fence"
+         RETURNING id, workspace_id, kind, key, fence, failures, failing_since"
     );
     let fixed = [now.value(), fresh.value(), node.value(), limit.value()];
     let values: Vec<_> = fixed.into_iter().chain(kinds.iter().map(|k| k.value())).collect();
@@ -147,15 +147,31 @@ pub async fn all_workspaces_waiting(db: &Db, now: Instant) -> Result<Vec<(String
         .await
 }
 
-/// Whether the lease still holds; locks the lane's row until the commit.
-pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64) -> Result<bool> {
+/// Whether the lease still holds; locks the lane's row until the commit, and notes how the lane fares.
+pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64, health: Health) -> Result<bool> {
     let held = tx
         .exec(
-            "UPDATE job_lane SET leased_by = $3 WHERE id = $1 AND fence = $2 AND leased_by = $3",
-            args![lane.id, lane.fence, node],
+            "UPDATE job_lane SET leased_by = $3, failures = $4, failing_since = $5
+             WHERE id = $1 AND fence = $2 AND leased_by = $3",
+            args![lane.id, lane.fence, node, health.failures, health.failing_since],
         )
         .await?;
     Ok(held == 1)
+}
+
+/// Makes all that waits for another try due, in the place it had when the trouble began.
+pub async fn all_workspaces_bring_forward(tx: &mut Tx, lane: i64, to: Instant, now: Instant) -> Result<()> {
+    tx.exec("UPDATE job SET run_at = $2 WHERE lane_id = $1 AND run_at > $3", args![lane, to, now]).await.map(|_| ())
+}
+
+pub async fn all_workspaces_forget_failures(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
+    tx.exec(
+        "UPDATE job_lane SET failures = 0, failing_since = NULL, not_before = 0,
+             due_at = CASE WHEN due_at IS NULL THEN NULL ELSE CAST($3 AS BIGINT) END WHERE kind = $1 AND key = $2",
+        args![kind, key, now],
+    )
+    .await
+    .map(|_| ())
 }
 
 pub async fn all_workspaces_delete(tx: &mut Tx, jobs: &[i64]) -> Result<()> {

@@ -70,6 +70,15 @@ pub fn one_line(name: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Likewise, and cut where it becomes a text of its own.
+pub fn short_line(name: &str, longest: usize) -> String {
+    let line = one_line(name);
+    match line.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 /// Whether mails can be sent at all.
 pub fn is_configured(app: &App) -> bool {
     app.config.smtp_url.is_some()

@@ -159,6 +159,7 @@ struct Html<'a> {
 }
 
 fn letter(face: &Face, name: &str, email: &Email, link: &Secret) -> Result<Mail> {
+    let short = |name: &str| mail::short_line(name, LONGEST_NAME);
     let [name, company, brand] = [name, &face.company_name, &face.brand].map(short);
     let parts = Language::ALL.map(|language| Part {
         w: Words::of(language),
@@ -167,22 +168,11 @@ fn letter(face: &Face, name: &str, email: &Email, link: &Secret) -> Result<Mail>
         company: &company,
         brand: &brand,
     });
-    let (colour, ink) = match face.colour {
-        Some(colour) => (format!("#{}", colour.digits()), colour.ink()),
-        None => ("#24528f".to_owned(), "#ffffff"),
-    };
+    let (colour, ink) = face.mail_colours();
     let link = link.reveal();
     let text = Text { parts: &parts, link }.render().map_err(Error::internal)?;
     let html = Html { parts: &parts, link, colour, ink }.render().map_err(Error::internal)?;
     let subject = Language::ALL.map(|language| format!("{} {company}", Words::of(language).subject)).join(" · ");
     let between = Between { to: email, to_name: &name, from_name: &brand };
     Mail::new(between, &subject, Secret::new(text), Secret::new(html))
-}
-
-fn short(name: &str) -> String {
-    let line = mail::one_line(name);
-    match line.char_indices().nth(LONGEST_NAME) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }

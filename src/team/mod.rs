@@ -248,6 +248,20 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
     meter::give_back_team_member(unit, scope).await
 }
 
+/// Somebody who is told what concerns the whole workspace.
+#[derive(Debug)]
+pub struct Admin {
+    pub name: String,
+    pub email: Email,
+}
+
+/// Who is told what concerns the whole workspace: its active admins, the first of them if they are many.
+pub async fn admins(read: impl Read, scope: WorkspaceScope) -> Result<Vec<Admin>> {
+    const MOST: i64 = 20;
+    let rows = store::admins(read, scope, MOST).await?;
+    Ok(rows.into_iter().map(|(first, last, email)| Admin { name: joined(&first, &last), email }).collect())
+}
+
 /// Removes everybody, so that their e-mails are free at once when a workspace is deleted.
 pub async fn remove_all(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
     Ok(store::delete_all(&mut unit.tx, scope).await?)

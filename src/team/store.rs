@@ -90,6 +90,15 @@ pub async fn page(read: impl Read, scope: WorkspaceScope, role: Option<Role>, pa
     .await
 }
 
+pub async fn admins(read: impl Read, scope: WorkspaceScope, most: i64) -> Result<Vec<(String, String, Email)>> {
+    read.all(
+        "SELECT first_name, last_name, email FROM team_member
+         WHERE workspace_id = $1 AND role = 'admin' AND status = 'active' ORDER BY id LIMIT $2",
+        args![scope, most],
+    )
+    .await
+}
+
 pub async fn count(read: impl Read, scope: WorkspaceScope, role: Option<Role>) -> Result<i64> {
     read.one(
         "SELECT COUNT(*) FROM team_member WHERE workspace_id = $1 AND (role = $2 OR $2 IS NULL)",

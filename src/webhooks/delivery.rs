@@ -3,11 +3,13 @@
 
 use super::endpoint::Endpoint;
 use super::log::DISABLED;
+use super::notice::{self, Why};
+use super::sockets::Sockets;
 use super::store::{self, Attempted, DueRow};
 use super::{Owner, payload, retry};
 use crate::app::{App, Unit};
 use crate::auth::{PartnerScope, WorkspaceScope};
-use crate::jobs::{Job, Kind, Lane, LaneKey, Opened, Verdict};
+use crate::jobs::{Fared, Job, Kind, Lane, LaneKey, Opened, Verdict};
 use crate::kernel::cache::Recent;
 use crate::kernel::{Instant, Result};
 use crate::workspaces::Activity;
@@ -61,7 +63,11 @@ const LIMITS: Limits =
 /// A suspended owner's lanes look again after this long; normally a workspace's reactivation wakes them.
 const WHILE_SUSPENDED: Duration = Duration::from_secs(30);
 const AFTER_OUTAGE: Duration = Duration::from_secs(5);
-const GONE: &str = "The endpoint answered 410 Gone.";
+/// An endpoint from which nothing but failures came for so long is switched off.
+const PATIENCE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+/// A receiver that says it is overloaded is left alone for so long, if it names no time; and at most so long if it does.
+const BREATHER: Duration = Duration::from_secs(5);
+const LONGEST_BREATHER: Duration = Duration::from_secs(240);
 
 impl Deliver {
     /// Where the deliveries of a webhook stand.
@@ -98,7 +104,10 @@ impl Target {
         }
         match self.endpoint(app).await? {
             Some(endpoint) if !endpoint.in_plan => asleep(),
-            Some(endpoint) if endpoint.wants(due) => Ok(Done::Tried(send(app, &endpoint, due).await)),
+            Some(endpoint) if endpoint.wants(due) => {
+                let _place = app.rooms.of::<Sockets>().place(self.owner).await;
+                Ok(Done::Tried(send(app, &endpoint, due).await))
+            }
             _ => Ok(Done::Dropped),
         }
     }
@@ -107,6 +116,7 @@ impl Target {
 impl Kind for Deliver {
     const NAME: &'static str = "webhooks.deliver";
     const CONCURRENCY: usize = 64;
+    const AT_FIRST: usize = 8;
     const STRICT: bool = false;
     type Shared = Target;
     type Item = DueRow;
@@ -128,6 +138,19 @@ impl Kind for Deliver {
         }
     }
 
+    fn fared(&self, done: &[(Job, Done)]) -> Fared {
+        let tried =
+            done.iter().filter_map(|(_, done)| if let Done::Tried(attempt) = done { Some(attempt) } else { None });
+        tried.fold(Fared::default(), |fared, attempt| attempt.adds_to(fared))
+    }
+
+    async fn ailing(&self, unit: &mut Unit, target: &Target, since: Instant) -> Result<()> {
+        if since.after(PATIENCE) > unit.now() {
+            return Ok(());
+        }
+        disable(unit, target.owner, target.webhook, Why::Dead).await
+    }
+
     async fn load(&self, app: &App, target: &Target, jobs: &[Job]) -> Result<Vec<Option<DueRow>>> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.subject).collect();
         let found = store::due(&app.db, target.owner, &ids).await?;
@@ -145,13 +168,12 @@ impl Kind for Deliver {
     async fn settle(&self, unit: &mut Unit, target: &Target, done: &mut Vec<(Job, Done)>) -> Result<Vec<Verdict>> {
         let mut book = Book::default();
         let verdicts = done.iter().map(|(job, done)| book.enter(unit, job, done)).collect();
-        let (owner, now) = (target.owner, unit.now());
+        let owner = target.owner;
         store::keep_last_attempts(&mut unit.tx, owner, &book.repeated).await?;
         store::record_attempts(&mut unit.tx, owner, &book.attempts).await?;
         store::drop_deliveries(&mut unit.tx, owner, &book.dropped, DISABLED).await?;
         if book.gone {
-            store::disable(&mut unit.tx, owner, target.webhook, GONE, now).await?;
-            unit.changed();
+            disable(unit, owner, target.webhook, Why::Gone).await?;
         }
         Ok(verdicts)
     }
@@ -166,7 +188,40 @@ async fn send(app: &App, endpoint: &Endpoint, due: &DueRow) -> Attempt {
     Attempt { number, started_at, duration: clock.elapsed(), answer }
 }
 
+/// Switches an endpoint off without anybody having asked for it, and tells its owner.
+async fn disable(unit: &mut Unit, owner: Owner, webhook: i64, why: Why) -> Result<()> {
+    let now = unit.now();
+    if store::disable(&mut unit.tx, owner, webhook, why.text(), now).await? {
+        unit.changed();
+        notice::send(unit, owner, webhook, why).await?;
+    }
+    Ok(())
+}
+
+impl Attempt {
+    fn adds_to(&self, fared: Fared) -> Fared {
+        let answered = self.answer.as_ref().ok();
+        if answered.is_some_and(|answered| answered.status.is_success()) {
+            return Fared { well: true, ..fared };
+        }
+        let ended = self.started_at.after(self.duration);
+        Fared {
+            failures: fared.failures + 1,
+            first_failure: Some(fared.first_failure.map_or(self.started_at, |first| first.min(self.started_at))),
+            rest: fared.rest.max(answered.and_then(Answered::breather).map(|rest| ended.after(rest))),
+            ..fared
+        }
+    }
+}
+
 impl Answered {
+    /// How long the whole endpoint is left alone: one that is overloaded is not helped by other deliveries.
+    fn breather(&self) -> Option<Duration> {
+        const SLOW: [StatusCode; 3] =
+            [StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
+        SLOW.contains(&self.status).then(|| self.asks_for.unwrap_or(BREATHER).min(LONGEST_BREATHER))
+    }
+
     fn of(response: &Response, now: Instant) -> Self {
         let asks_for = if response.status.is_success() { None } else { retry::asked_for(&response.headers, now) };
         Self { status: response.status, beginning: payload::excerpt(&response.body), asks_for }

@@ -18,6 +18,11 @@ impl Reader for FanOut {
     fn read<'a>(&'a self, unit: &'a mut Unit, events: &'a [Event]) -> BoxFuture<'a, Result<()>> {
         Box::pin(fan_out(unit, events))
     }
+
+    /// A delivery's payload stands in the log.
+    fn needs<'a>(&'a self, unit: &'a mut Unit, ids: &'a [i64]) -> BoxFuture<'a, Result<Vec<i64>>> {
+        Box::pin(async move { Ok(store::all_workspaces_delivered(&mut unit.tx, ids).await?) })
+    }
 }
 
 /// One query for each kind of owner when nobody listens; otherwise few statements per batch beside two rows per delivery.
@@ -44,19 +49,14 @@ async fn fan_out(unit: &mut Unit, events: &[Event]) -> Result<()> {
 
 /// Whose webhooks are to hear of an event. A test event has its delivery from birth.
 fn concerned(event: &Event) -> Option<Owner> {
-    owner(event.workspace_id, event.partner_id).filter(|_| event.kind != payload::TEST)
-}
-
-fn owner(workspace: Option<i64>, partner: Option<i64>) -> Option<Owner> {
-    let workspace = workspace.map(|id| Owner::Workspace(WorkspaceScope::of_background_work(id)));
-    workspace.or(partner.map(|id| Owner::Partner(PartnerScope::of_background_work(id))))
+    Owner::of_row(event.workspace_id, event.partner_id).filter(|_| event.kind != payload::TEST)
 }
 
 fn plan<'a>(events: &'a [Event], subscribers: Vec<Subscriber>, random: &dyn Random) -> Vec<NewDelivery<'a>> {
     let mut by_owner: HashMap<Owner, Vec<(i64, Dialect, Vec<String>)>> = HashMap::new();
     for subscriber in subscribers {
         let (dialect, wanted) = (Dialect::of(&subscriber.dialect), from_json(&subscriber.events));
-        let Some(owner) = owner(subscriber.workspace_id, subscriber.partner_id) else { continue };
+        let Some(owner) = Owner::of_row(subscriber.workspace_id, subscriber.partner_id) else { continue };
         by_owner.entry(owner).or_default().push((subscriber.id, dialect, wanted));
     }
     let mut deliveries = Vec::new();

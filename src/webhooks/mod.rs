@@ -14,13 +14,16 @@ mod endpoint;
 mod fanout;
 pub mod hub;
 mod log;
+mod notice;
 mod owner;
 pub mod pages;
 pub mod partner;
 mod payload;
 mod purge;
+mod retention;
 mod retry;
 mod sign;
+mod sockets;
 mod store;
 
 pub use delivery::Deliver;
@@ -28,6 +31,7 @@ pub use fanout::FanOut;
 pub use log::{AttemptEntry, DeliveryEntry, DeliveryQuery, Status, deliveries};
 pub use owner::Owner;
 pub use purge::Purge;
+pub use retention::forget_old;
 
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes as Noted};
@@ -258,11 +262,22 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, changes: We
         events: events.as_deref(),
         is_active: changes.is_active,
     };
+    row(&mut unit.tx, scope.into(), id).await?;
     let now = unit.now();
+    give_another_chance(unit, id, &fields).await?;
     let updated = store::update(&mut unit.tx, scope.into(), id, fields, now).await?.ok_or_else(no_such)?;
     audit::record(unit, scope, Action::WebhookUpdated, id, changes.noted()).await?;
     unit.changed();
     Ok(updated.into())
+}
+
+/// An endpoint that was switched on, or has another address, is not judged by what was before. Comes before the change: lanes
+/// are locked first.
+async fn give_another_chance(unit: &mut Unit, id: i64, changes: &Changes<'_>) -> Result<()> {
+    match changes.is_active == Some(true) || changes.url.is_some() {
+        true => jobs::forget_failures(unit, Deliver::NAME, id).await,
+        false => Ok(()),
+    }
 }
 
 /// Makes a webhook disappear at once. Its deliveries may be many, so they are removed in the background.
@@ -319,7 +334,7 @@ pub async fn send_test(unit: &mut Unit, owner: Owner, id: i64) -> Result<QueuedT
     let now = unit.now();
     let added = store::all_workspaces_insert_deliveries(&mut unit.tx, &[new], now).await?;
     let jobs: Vec<_> = added.iter().map(|(delivery, ..)| NewJob { subject: *delivery, group: id }).collect();
-    jobs::enqueue(unit, Deliver::lane(owner, id), &jobs).await?;
+    jobs::enqueue_first(unit, Deliver::lane(owner, id), &jobs).await?;
     store::add_to_counts(&mut unit.tx, &[(owner, id, 1)]).await?;
     Ok(QueuedTest { delivery_id })
 }

@@ -30,6 +30,12 @@ impl From<PartnerScope> for Owner {
 }
 
 impl Owner {
+    /// Of a row that background work found: exactly one of its columns is filled.
+    pub(super) fn of_row(workspace: Option<i64>, partner: Option<i64>) -> Option<Self> {
+        let workspace = workspace.map(|id| Self::Workspace(WorkspaceScope::of_background_work(id)));
+        workspace.or(partner.map(|id| Self::Partner(PartnerScope::of_background_work(id))))
+    }
+
     /// A statement that names `workspace_id`, for the rows of this owner: the tables have one column for each kind, and
     /// exactly one of them is filled.
     pub(super) fn sql(self, text: &str) -> Cow<'_, str> {

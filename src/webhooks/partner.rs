@@ -133,6 +133,7 @@ pub(super) async fn save(
         return Ok(Some(secret));
     }
     let known = store::of_partner(&mut unit.tx, partner, dialect).await?.ok_or_else(no_such)?;
+    super::give_another_chance(unit, known.id, &changes).await?;
     store::update(&mut unit.tx, partner.into(), known.id, changes, now).await?;
     audit::record_for_partner(unit, partner, Action::PartnerWebhookSet, known.id, noted(&changes)).await?;
     Ok(None)

@@ -16,6 +16,7 @@ mod contacts;
 mod conversations;
 mod coverage;
 mod dashboard;
+mod deliveries;
 mod docs;
 mod documented;
 mod events;

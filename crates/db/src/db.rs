@@ -17,6 +17,20 @@ pub enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// What follows `FROM` to read each of a few `rows` (a query, called `name`) with the row of `table` that `of_row` says:
+    /// up to and with a condition, so that others follow by `AND`. PostgreSQL is kept from any other way than from the few
+    /// to their rows: it cannot know how few they are, and of a queue it believes what it counted when it last looked.
+    pub(crate) fn each_with(self, name: &str, rows: &str, table: &str, of_row: &str) -> String {
+        match self {
+            Self::Sqlite => format!("({rows}) AS {name} CROSS JOIN {table} WHERE {of_row}"),
+            Self::Postgres => format!(
+                "({rows} OFFSET 0) AS {name} CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {of_row} OFFSET 0) AS {table} WHERE TRUE"
+            ),
+        }
+    }
+}
+
 /// A handle to the database; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -105,6 +119,11 @@ impl Db {
         Words(self.engine())
     }
 
+    /// What follows `FROM` to read each of a few `rows` with its row of another table; see [`Engine::each_with`].
+    pub fn each_with(&self, name: &str, rows: &str, table: &str, of_row: &str) -> String {
+        self.engine().each_with(name, rows, table, of_row)
+    }
+
     /// The condition that cuts a list, sorted descending by all these columns, out of the index that begins with them: rows
     /// in which the first columns equal the values given, and whose last column is below its value. SQLite looks up equal
     /// columns and nothing else; PostgreSQL, told that they are equal, would walk the primary key backwards in the hope
@@ -119,7 +138,9 @@ impl Db {
             Backend::Postgres(_) => {
                 let row = columns.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ");
                 let values = equal.iter().map(|(_, value)| format!("{value}, ")).collect::<String>();
-                format!("({row}) > ({values}0) AND ({row}) < ({values}{below})")
+                // What is equal belongs to both sides, because PostgreSQL judges by the first column how much such a
+                // comparison leaves over: nothing, and it would take any index.
+                format!("({row}) >= ({values}0) AND ({row}) <= ({values}CAST({below} AS BIGINT) - 1)")
             }
         }
     }

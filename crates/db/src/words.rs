@@ -24,20 +24,14 @@ impl Words {
     }
 
     /// What follows `FROM` to read, of the index `index`, the rows whose `column` holds what argument `$n` asks for (see
-    /// [`Words::query`]), each with the row of `table` of that id: up to and with a condition, so that others follow by
-    /// `AND`. `of_table` narrows the table. PostgreSQL is kept from any other way than from the index to the rows it finds:
-    /// it cannot know how few they are.
-    pub fn joined(self, index: &str, column: &str, n: usize, table: &str, of_table: &str) -> String {
-        match self.0 {
-            Engine::Sqlite => format!(
-                "{index} CROSS JOIN {table} WHERE {index} MATCH ${n} AND {of_table} AND {table}.id = {index}.rowid"
-            ),
-            Engine::Postgres => format!(
-                "(SELECT rowid FROM {index} WHERE {column} @@ CAST(CAST(${n} AS TEXT) AS tsquery) OFFSET 0) AS {index}
-                 CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {of_table} AND {table}.id = {index}.rowid OFFSET 0) AS {table}
-                 WHERE TRUE"
-            ),
-        }
+    /// [`Words::query`]), each with the row of `table` that `of_row` says: up to and with a condition, so that others
+    /// follow by `AND`.
+    pub fn joined(self, index: &str, column: &str, n: usize, table: &str, of_row: &str) -> String {
+        let holds = match self.0 {
+            Engine::Sqlite => format!("{index} MATCH ${n}"),
+            Engine::Postgres => format!("{column} @@ CAST(CAST(${n} AS TEXT) AS tsquery)"),
+        };
+        self.0.each_with(index, &format!("SELECT rowid FROM {index} WHERE {holds}"), table, of_row)
     }
 
     /// Asks for rows that hold all words of any of these sets.

@@ -189,8 +189,11 @@ impl<'a> Text<'a> {
     fn found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, before: i64) -> String {
         let before = self.bind(Value::Int(before));
         self.bind(words.value());
-        let of_workspace = "contact.workspace_id = $1";
-        let joined = self.db.words().joined("contact_gram", "grams", self.values.len(), "contact", of_workspace);
+        let known = "contact.workspace_id = $1 AND contact.id = contact_gram.rowid";
+        let known = self.db.words().joined("contact_gram", "grams", self.values.len(), "contact", known);
+        let queue = "SELECT contact_id FROM contact_unindexed WHERE workspace_id = $1";
+        let waiting = "contact.workspace_id = $1 AND contact.id = contact_unindexed.contact_id";
+        let waiting = self.db.each_with("contact_unindexed", queue, "contact", waiting);
         let mut conditions = self.conditions(filter);
         if let Some(tag) = tag {
             let tag = self.bind(Value::Int(tag));
@@ -201,11 +204,9 @@ impl<'a> Text<'a> {
         }
         conditions.push_str(&self.holding(filter));
         format!(
-            "SELECT contact_gram.rowid AS id FROM {joined} AND contact_gram.rowid < {before}{conditions}
+            "SELECT contact_gram.rowid AS id FROM {known} AND contact_gram.rowid < {before}{conditions}
              UNION ALL
-             SELECT contact.id FROM contact_unindexed CROSS JOIN contact
-             WHERE contact_unindexed.workspace_id = $1 AND contact.workspace_id = $1
-               AND contact.id = contact_unindexed.contact_id AND contact.id < {before}{conditions}"
+             SELECT contact.id FROM {waiting} AND contact.id < {before}{conditions}"
         )
     }
 

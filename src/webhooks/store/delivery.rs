@@ -237,3 +237,30 @@ pub async fn attempts(read: impl Read, owner: Owner, deliveries: &[i64]) -> Resu
     );
     read.all(&owner.sql(&sql), &values).await
 }
+
+/// Deliveries made before a moment, in the order of their ids, which is nearly that of time: each with whether it is over.
+pub async fn all_workspaces_past(read: impl Read, after: i64, before: Instant, most: i64) -> Result<Vec<(i64, bool)>> {
+    let rows: Vec<(i64, bool, Instant)> = read
+        .all(
+            "SELECT id, status <> 'pending' AND next_retry_at IS NULL, created_at
+             FROM webhook_delivery WHERE id > $1 ORDER BY id LIMIT $2",
+            args![after, most],
+        )
+        .await?;
+    Ok(rows.into_iter().take_while(|row| row.2 < before).map(|(id, over, _)| (id, over)).collect())
+}
+
+/// Removes deliveries with their attempts; answers whose they were, by workspace, partner and webhook.
+pub async fn all_workspaces_remove(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(Option<i64>, Option<i64>, i64)>> {
+    let (names, values) = padded(1, ids);
+    let sql =
+        format!("DELETE FROM webhook_delivery WHERE id IN ({names}) RETURNING workspace_id, partner_id, webhook_id");
+    tx.all(&sql, &values).await
+}
+
+/// Which of these events have deliveries.
+pub async fn all_workspaces_delivered(tx: &mut Tx, events: &[i64]) -> Result<Vec<i64>> {
+    let (names, values) = padded(1, events);
+    let sql = format!("SELECT DISTINCT event_id FROM webhook_delivery WHERE event_id IN ({names})");
+    tx.all(&sql, &values).await
+}

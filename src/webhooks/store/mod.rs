@@ -3,8 +3,9 @@
 mod delivery;
 
 pub use delivery::{
-    AttemptRow, Attempted, DeliveryRow, DueRow, NewDelivery, Wanted, all_workspaces_insert_deliveries, attempts,
-    count_deliveries, deliveries, drop_deliveries, due, keep_last_attempts, record_attempts,
+    AttemptRow, Attempted, DeliveryRow, DueRow, NewDelivery, Wanted, all_workspaces_delivered,
+    all_workspaces_insert_deliveries, all_workspaces_past, all_workspaces_remove, attempts, count_deliveries,
+    deliveries, drop_deliveries, due, keep_last_attempts, record_attempts,
 };
 
 use super::{Dialect, Owner};
@@ -167,13 +168,13 @@ pub async fn update(
     tx.opt(&owner.sql(&sql), args![owner, id, name, url, events, is_active, now]).await
 }
 
-/// Switches off without anybody having asked for it.
-pub async fn disable(tx: &mut Tx, owner: Owner, id: i64, reason: &str, now: Instant) -> Result<()> {
+/// Switches off without anybody having asked for it; false if it is off.
+pub async fn disable(tx: &mut Tx, owner: Owner, id: i64, reason: &str, now: Instant) -> Result<bool> {
     let sql = owner.sql(
         "UPDATE webhook SET is_active = FALSE, disabled_reason = $3, dropped_through = $4, updated_at = $4
          WHERE workspace_id = $1 AND id = $2 AND is_active",
     );
-    tx.exec(&sql, args![owner, id, reason, now]).await.map(|_| ())
+    Ok(tx.exec(&sql, args![owner, id, reason, now]).await? == 1)
 }
 
 pub async fn secrets(read: impl Read, owner: Owner, id: i64) -> Result<Option<Secrets>> {
