@@ -1,6 +1,7 @@
 //! Leases due lanes and runs them, as many as the node has places for.
 
 use super::lane::{Kind, Runner};
+use super::metrics::Kinds;
 use super::node::{FRESH, Node};
 use super::steps::{Steps, Stepwise};
 use super::{Lane, store};
@@ -64,6 +65,7 @@ impl Workers {
         let kind = Arc::new(kind);
         let run: RunLane = Box::new(move |app, node, lane| Box::pin(Runner::new(kind.clone(), app, node, lane).run()));
         self.kinds.insert(K::NAME, run);
+        self.app.rooms.of::<Kinds>().0.write().push(K::NAME);
         self
     }
 

@@ -28,8 +28,17 @@ pub struct Problem {
     /// By field, in the order they were found.
     pub errors: FieldErrors,
     pub retry_after: Option<u64>,
-    /// A client that was asked for and is not the caller's. Not told; the attempt is noted.
-    pub attempt: Option<i64>,
+    /// What was asked for and is not the caller's. Not told; the attempt is noted.
+    pub attempt: Option<Asked>,
+}
+
+/// Something that a partner asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    Client(i64),
+    /// By the id that the second partner API calls it by; likewise below.
+    ClientNamed(String),
+    PartnerNamed(String),
 }
 
 /// Messages by dotted field name.
@@ -150,8 +159,8 @@ impl Error {
         self.with(|problem| problem.retry_after = Some(seconds))
     }
 
-    pub fn attempted(self, client: i64) -> Self {
-        self.with(|problem| problem.attempt = Some(client))
+    pub fn attempted(self, asked: Asked) -> Self {
+        self.with(|problem| problem.attempt = Some(asked))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Problem)) -> Self {

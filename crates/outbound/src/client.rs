@@ -153,7 +153,8 @@ impl ClientBuilder {
     #[expect(clippy::disallowed_methods, reason = "everybody is sent here; here is where it is called")]
     pub fn build(self) -> Result<Client, BuildError> {
         let tls = tls::connector(self.system_roots, self.extra_ca.as_deref())?;
-        let connector = Connector::new(Dialer { guard: self.guard, resolver: self.resolver, tls, standing: Count::default() });
+        let connector =
+            Connector::new(Dialer { guard: self.guard, resolver: self.resolver, tls, standing: Count::default() });
         let pool = Pool::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
