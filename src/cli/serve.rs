@@ -7,6 +7,7 @@ use crate::http::{idempotency, metrics, server};
 use crate::jobs::{self, Workers};
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
 use crate::{channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces};
+use skylight_outbound::{Resolve, SystemResolver};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,17 @@ use tokio::task::JoinHandle;
 
 /// Opens the database and lets the rooms introduce themselves to each other.
 pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>) -> Result<App> {
-    let app = App::open(config, clock, random).await?;
+    open_among(config, clock, random, SystemResolver::default()).await
+}
+
+/// Likewise, where names lead elsewhere than the system says.
+pub async fn open_among(
+    config: Config,
+    clock: Box<dyn Clock>,
+    random: Box<dyn Random>,
+    names: impl Resolve,
+) -> Result<App> {
+    let app = App::open(config, clock, random, names).await?;
     workspaces::on_birth(&app, channels::open_settings);
     workspaces::on_purge(&app, contacts::indexing::forget);
     mail::open(&app)?;

@@ -23,6 +23,7 @@ mod events;
 mod examples;
 mod framing;
 mod groups;
+mod hostile;
 mod hub;
 mod idempotency;
 mod invitations;
