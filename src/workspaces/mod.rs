@@ -297,16 +297,6 @@ impl Face {
     }
 }
 
-impl Face {
-    /// Of a mail's button, and of what is written on it.
-    pub fn mail_colours(&self) -> (String, &'static str) {
-        match self.colour {
-            Some(colour) => (format!("#{}", colour.digits()), colour.ink()),
-            None => ("#24528f".to_owned(), "#ffffff"),
-        }
-    }
-}
-
 pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Face> {
     store::face(read, scope).await?.map(Face::of).ok_or_else(|| Error::no_such("Workspace"))
 }
