@@ -134,53 +134,27 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Every setting is read before one that is wrong ends it, so that all faults are listed.
     fn config(mut self) -> Option<Config> {
-        let listen = self.get("listen", |v| v.parse().map_err(|_| "is not an address like 127.0.0.1:8080"));
-        let given_public = self.values.get("public_url").is_some_and(|v| !v.trim().is_empty());
-        if let (false, Some(listen)) = (given_public, &listen) {
-            self.values.insert("public_url".into(), format!("http://{listen}"));
-        }
-        let public_url = self.get("public_url", http_url);
+        let (listen, public_url) = self.addresses();
         let database_url = self.get("database_url", postgres_url);
-        let database_connections = self.get("database_connections", |v| match v.parse() {
-            Ok(n @ 1..=1000) => Ok(n),
-            _ => Err("is not a number from 1 to 1000"),
-        });
+        let database_connections = self.get("database_connections", connections);
         let data_dir = self.get("data_dir", |v| Ok(PathBuf::from(v)));
-        let rate_limit_per_minute =
-            self.get("rate_limit_per_minute", |v| v.parse().map_err(|_| "is not a whole number"));
+        let rate_limit_per_minute = self.get("rate_limit_per_minute", whole_number);
         let webhook_log_retention = self.get("webhook_log_retention", retention);
         let event_log_retention = self.get("event_log_retention", retention);
-        let webhook_retry_schedule =
-            self.get("webhook_retry_schedule", |v| list(v, duration).ok_or("is not a list like 2m,10m,2h"));
+        let webhook_retry_schedule = self.get("webhook_retry_schedule", waits);
         let webhook_allow_http = self.get("webhook_allow_http", boolean);
         let outbound_allow = self.get("outbound_allow", networks);
         let whatsapp_api_url = self.get("whatsapp_api_url", http_url);
         let whatsapp_api_version = self.get("whatsapp_api_version", |v| Ok(v.to_owned()));
         let telegram_api_url = self.get("telegram_api_url", http_url);
-        let smtp_url = self.get("smtp_url", smtp_url);
-        let mail_from = self.get("mail_from", |v| match v {
-            "" => Ok(None),
-            address => Email::parse(address).map(Some).ok_or("is not an e-mail address"),
-        });
-        if matches!((&smtp_url, &mail_from), (Some(Some(_)), Some(None))) {
-            self.faults.push("mail_from is needed when smtp_url is set".to_owned());
-        }
-        let master_keys = self.get("master_keys", |v| {
-            let key = |k: &str| (k.len() == 64 && k.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Secret::new(k));
-            list(v, key).ok_or("is not a list of keys of 64 hexadecimal digits")
-        });
+        let (smtp_url, mail_from) = self.mail();
+        let master_keys = self.get("master_keys", keys);
         let extra_ca_file = self.get("extra_ca_file", |v| Ok(Some(v).filter(|v| !v.is_empty()).map(PathBuf::from)));
         let trusted_proxies = self.get("trusted_proxies", networks);
-        let metrics_token = self.get("metrics_token", |v| match v {
-            "" => Ok(None),
-            token if token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(token))),
-            _ => Err("is not a token of at least 16 characters without blanks"),
-        });
-        let log = self.get("log", |v| match tracing_subscriber::EnvFilter::try_new(v) {
-            Ok(_) => Ok(v.to_owned()),
-            Err(_) => Err("is not a filter like info,skylight=debug"),
-        });
+        let metrics_token = self.get("metrics_token", token);
+        let log = self.get("log", log_filter);
         Some(Config {
             listen: listen?,
             public_url: public_url?,
@@ -204,6 +178,25 @@ impl Reader<'_> {
             metrics_token: metrics_token?,
             log: log?,
         })
+    }
+
+    /// Where it listens, and where it is reached: there, unless something else is said.
+    fn addresses(&mut self) -> (Option<SocketAddr>, Option<Url>) {
+        let listen = self.get("listen", |v| v.parse().map_err(|_| "is not an address like 127.0.0.1:8080"));
+        let given_public = self.values.get("public_url").is_some_and(|v| !v.trim().is_empty());
+        if let (false, Some(listen)) = (given_public, &listen) {
+            self.values.insert("public_url".into(), format!("http://{listen}"));
+        }
+        (listen, self.get("public_url", http_url))
+    }
+
+    /// The server that carries mail, and whom it comes from.
+    fn mail(&mut self) -> (Option<Option<Secret>>, Option<Option<Email>>) {
+        let (server, from) = (self.get("smtp_url", smtp_url), self.get("mail_from", email));
+        if matches!((&server, &from), (Some(Some(_)), Some(None))) {
+            self.faults.push("mail_from is needed when smtp_url is set".to_owned());
+        }
+        (server, from)
     }
 
     fn get<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, &'static str>) -> Option<T> {
@@ -247,6 +240,49 @@ fn smtp_url(text: &str) -> Result<Option<Secret>, &'static str> {
         Ok(Some(Secret::new(text)))
     } else {
         Err(fault)
+    }
+}
+
+fn email(text: &str) -> Result<Option<Email>, &'static str> {
+    match text {
+        "" => Ok(None),
+        address => Email::parse(address).map(Some).ok_or("is not an e-mail address"),
+    }
+}
+
+fn connections(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(n @ 1..=1000) => Ok(n),
+        _ => Err("is not a number from 1 to 1000"),
+    }
+}
+
+fn whole_number(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "is not a whole number")
+}
+
+fn waits(text: &str) -> Result<Vec<Duration>, &'static str> {
+    list(text, duration).ok_or("is not a list like 2m,10m,2h")
+}
+
+fn keys(text: &str) -> Result<Vec<Secret>, &'static str> {
+    let key = |k: &str| (k.len() == 64 && k.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Secret::new(k));
+    list(text, key).ok_or("is not a list of keys of 64 hexadecimal digits")
+}
+
+/// Empty is none.
+fn token(text: &str) -> Result<Option<Secret>, &'static str> {
+    match text {
+        "" => Ok(None),
+        token if token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(token))),
+        _ => Err("is not a token of at least 16 characters without blanks"),
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, &'static str> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("is not a filter like info,skylight=debug"),
     }
 }
 

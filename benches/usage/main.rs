@@ -15,9 +15,10 @@ mod place;
 
 use load::{Load, Outcome};
 use machine::{Cores, Server};
-use place::Place;
+use place::{Place, Workspace};
 use skylight_test_support::http::HttpClient;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -169,11 +170,30 @@ async fn deletion(options: &Options) -> Result<()> {
     place.until_indexed().await?;
     place.analyze().await?;
     println!("indexed after {:.1?}, {:.0} MB resident", began.elapsed(), server.resident()?);
-    let serial = Arc::new(AtomicUsize::new(0));
-    let write = async |window: Duration| -> Result<Outcome> {
-        let load =
-            Load { address: server.address, connections: 4, warm_up: Duration::from_millis(10), measured: window };
-        let (serial, key) = (serial.clone(), neighbour.key.clone());
+    let writer = Writer { address: server.address, key: neighbour.key, serial: Arc::default() };
+    writer.write(Duration::from_secs(1)).await?;
+    let alone = writer.write(options.measured).await?;
+    let began = Instant::now();
+    delete(&server, &place, &large).await;
+    let during = until_gone(&place, &large, &writer, began).await?;
+    let took = began.elapsed().as_secs_f64();
+    let verdict = if took > MOST_SECONDS { "NOT REACHED" } else { "reached" };
+    println!("\ngone after {took:.1} s, to be at most {MOST_SECONDS:.0}: {verdict}");
+    compare(&alone, &during);
+    Ok(())
+}
+
+/// A client that goes on making contacts.
+struct Writer {
+    address: SocketAddr,
+    key: String,
+    serial: Arc<AtomicUsize>,
+}
+
+impl Writer {
+    async fn write(&self, measured: Duration) -> Result<Outcome> {
+        let load = Load { address: self.address, connections: 4, warm_up: Duration::from_millis(10), measured };
+        let (serial, key) = (self.serial.clone(), self.key.clone());
         load.run(201, move |request, _| {
             let n = serial.fetch_add(1, Ordering::Relaxed);
             let body = format!("{{\"name\":\"Somebody {n}\",\"phone\":\"+9665{n:08}\",\"type\":\"whatsapp\"}}");
@@ -185,52 +205,41 @@ async fn deletion(options: &Options) -> Result<()> {
             );
         })
         .await
-    };
-    write(Duration::from_secs(1)).await?;
-    let alone = write(options.measured).await?;
-    let began = Instant::now();
-    let url = server.url(&format!("/api/v1/partner/clients/{}", large.id));
-    HttpClient::new()
-        .request("DELETE", url)
-        .header("X-Partner-Key", place.partner_key.as_str())
-        .send()
-        .await
-        .expect(204);
+    }
+}
+
+async fn delete(server: &Server, place: &Place, client: &Workspace) {
+    let url = server.url(&format!("/api/v1/partner/clients/{}", client.id));
+    let request = HttpClient::new().request("DELETE", url).header("X-Partner-Key", place.partner_key.as_str());
+    request.send().await.expect(204);
+}
+
+/// What the writer reaches in each second until nothing of a client is left.
+async fn until_gone(place: &Place, client: &Workspace, writer: &Writer, began: Instant) -> Result<Vec<Outcome>> {
     let mut during = Vec::new();
-    while place.has(&large).await? {
-        let table = place.at(&large).await?;
-        let outcome = write(Duration::from_secs(1)).await?;
-        println!(
-            "  {:>4.1} s, at {table}: {:.0}/s, p99 {:.1} ms",
-            began.elapsed().as_secs_f64(),
-            outcome.per_second,
-            outcome.percentile(99)
-        );
+    while place.has(client).await? {
+        let table = place.at(client).await?;
+        let outcome = writer.write(Duration::from_secs(1)).await?;
+        let (seconds, p99) = (began.elapsed().as_secs_f64(), outcome.percentile(99));
+        println!("  {seconds:>4.1} s, at {table}: {:.0}/s, p99 {p99:.1} ms", outcome.per_second);
         during.push(outcome);
         if began.elapsed() > Duration::from_secs(300) {
-            return Err(format!("not gone after five minutes: {}", place.left(&large).await?).into());
+            return Err(format!("not gone after five minutes: {}", place.left(client).await?).into());
         }
     }
-    let took = began.elapsed().as_secs_f64();
-    let verdict = if took > MOST_SECONDS { "NOT REACHED" } else { "reached" };
-    println!("\ngone after {took:.1} s, to be at most {MOST_SECONDS:.0}: {verdict}");
-    println!("{:<40} {:>9} {:>8} {:>8}", "another client's creations", "per sec", "p50 ms", "p99 ms");
-    println!("{:<40} {:>9.0} {:>8.2} {:>8.2}", "before", alone.per_second, alone.percentile(50), alone.percentile(99));
+    Ok(during)
+}
+
+fn compare(alone: &Outcome, during: &[Outcome]) {
+    let row = |what: &str, per_second: &str, p50: f64, p99: f64| {
+        println!("{what:<40} {per_second:>9} {p50:>8.2} {p99:>8.2}");
+    };
     let mean = |of: fn(&Outcome) -> f64| during.iter().map(of).sum::<f64>() / during.len().max(1) as f64;
     let worst = |of: fn(&Outcome) -> f64| during.iter().map(of).fold(0.0, f64::max);
-    println!(
-        "{:<40} {:>9.0} {:>8.2} {:>8.2}",
-        "meanwhile, the mean of its seconds",
-        mean(|outcome| outcome.per_second),
-        mean(|outcome| outcome.percentile(50)),
-        mean(|outcome| outcome.percentile(99))
-    );
-    println!(
-        "{:<40} {:>9} {:>8.2} {:>8.2}",
-        "meanwhile, the worst of its seconds",
-        "",
-        worst(|outcome| outcome.percentile(50)),
-        worst(|outcome| outcome.percentile(99))
-    );
-    Ok(())
+    let (p50, p99) = (|outcome: &Outcome| outcome.percentile(50), |outcome: &Outcome| outcome.percentile(99));
+    let shown = |per_second: f64| format!("{per_second:.0}");
+    println!("{:<40} {:>9} {:>8} {:>8}", "another client's creations", "per sec", "p50 ms", "p99 ms");
+    row("before", &shown(alone.per_second), p50(alone), p99(alone));
+    row("meanwhile, the mean of its seconds", &shown(mean(|outcome| outcome.per_second)), mean(p50), mean(p99));
+    row("meanwhile, the worst of its seconds", "", worst(p50), worst(p99));
 }

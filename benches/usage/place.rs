@@ -18,6 +18,32 @@ use std::time::Duration;
 /// Rows written by one statement: PostgreSQL gives up on it after five seconds.
 const STEP: i64 = 20_000;
 
+/// What a client is filled with, for each `n`: `$3` is the workspace, `$4` its first contact.
+const CONTACTS: &str =
+    "INSERT INTO contact (workspace_id, name, phone, type, status, blacklisted, search_text, created_at, updated_at)
+     SELECT $3, 'Sara ' || CAST(n AS TEXT), '+9665' || CAST(10000000 + n AS TEXT), 'whatsapp', 'active', n % 50 = 0,
+         'sara ' || CAST(n AS TEXT), $4, $4 FROM number";
+const CONVERSATIONS: &str =
+    "INSERT INTO conversation (workspace_id, contact_id, channel_id, last_message, last_message_at)
+     SELECT $3, $4 + n - 1, $5, 'hello', n FROM number";
+const MESSAGES: &str =
+    "INSERT INTO message (workspace_id, contact_id, channel_id, direction, channel, kind, content, status, send_state,
+         provider_id, created_at)
+     SELECT $3, $4 + n % $5, $6, 'inbound', 'whatsapp', 'text', 'Is the table free tonight?', 'received', 'none',
+         'wamid.' || CAST(n AS TEXT), n FROM number";
+const TAGGED: &str = "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
+     SELECT $3, $4 + n - 1, tag.id, 0 FROM number JOIN tag ON tag.workspace_id = $3";
+const MEMBERS: &str = "INSERT INTO contact_group_member (workspace_id, group_id, contact_id)
+     SELECT $3, contact_group.id, $4 + n - 1 FROM number JOIN contact_group ON contact_group.workspace_id = $3";
+const NOTES: &str = "INSERT INTO note (workspace_id, contact_id, content, created_at, updated_at)
+     SELECT $3, $4 + n - 1, 'Called today.', n, n FROM number";
+const EVENTS: &str = "INSERT INTO event (workspace_id, kind, subject_id, data, created_at, seq)
+     SELECT $3, 'message.received', $4 + n - 1, '{\"message\":{\"content\":\"Is the table free tonight?\"}}', n, n
+     FROM number";
+const TAG: &str = "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, 'vip', 1)";
+const GROUP: &str = "INSERT INTO contact_group (workspace_id, kind, name, status, created_at, updated_at)
+     VALUES ($1, 'list', 'All', 1, 1, 1)";
+
 pub struct Place {
     pub partner_key: String,
     partner: PartnerScope,
@@ -154,65 +180,25 @@ impl Place {
 
     /// So many rows of a client: contacts with conversations, messages, tags, group members and notes, and their events.
     pub async fn fill(&self, of: &Workspace, rows: i64) -> Result<String> {
-        let (id, now) = (Value::Int(of.id), Value::Int(self.app.now().micros()));
+        let now = Value::Int(self.app.now().micros());
         let contacts = rows / 5;
-        self.counted(
-            contacts,
-            "INSERT INTO contact (workspace_id, name, phone, type, status, blacklisted, search_text, created_at, updated_at)
-             SELECT $3, 'Sara ' || CAST(n AS TEXT), '+9665' || CAST(10000000 + n AS TEXT), 'whatsapp', 'active', n % 50 = 0,
-                 'sara ' || CAST(n AS TEXT), $4, $4 FROM number",
-            &[id, now],
-        )
-        .await?;
+        self.counted(contacts, CONTACTS, &[Value::Int(of.id), now]).await?;
         let first = "SELECT MIN(id) FROM contact WHERE workspace_id = $1";
         let first: i64 = (&self.app.db).one(first, args![of.scope]).await?;
         let channel = "SELECT MIN(id) FROM channel WHERE workspace_id = $1";
         let channel: i64 = (&self.app.db).one(channel, args![of.scope]).await?;
-        let found = "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, 'vip', 1)";
-        self.exec(found, args![of.scope]).await?;
-        let group = "INSERT INTO contact_group (workspace_id, kind, name, status, created_at, updated_at)
-                     VALUES ($1, 'list', 'All', 1, 1, 1)";
-        self.exec(group, args![of.scope]).await?;
+        self.exec(TAG, args![of.scope]).await?;
+        self.exec(GROUP, args![of.scope]).await?;
+        let theirs = [Value::Int(of.id), Value::Int(first)];
+        let [with_channel, with_both] = [vec![channel], vec![contacts, channel]]
+            .map(|more| theirs.into_iter().chain(more.into_iter().map(Value::Int)).collect::<Vec<_>>());
         let parts: [(i64, &str, &[Value<'_>]); 6] = [
-            (
-                contacts,
-                "INSERT INTO conversation (workspace_id, contact_id, channel_id, last_message, last_message_at)
-                 SELECT $3, $4 + n - 1, $5, 'hello', n FROM number",
-                &[id, Value::Int(first), Value::Int(channel)],
-            ),
-            (
-                rows * 3 / 10,
-                "INSERT INTO message (workspace_id, contact_id, channel_id, direction, channel, kind, content, status,
-                     send_state, provider_id, created_at)
-                 SELECT $3, $4 + n % $5, $6, 'inbound', 'whatsapp', 'text', 'Is the table free tonight?', 'received', 'none',
-                     'wamid.' || CAST(n AS TEXT), n FROM number",
-                &[id, Value::Int(first), Value::Int(contacts), Value::Int(channel)],
-            ),
-            (
-                rows / 20,
-                "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
-                 SELECT $3, $4 + n - 1, tag.id, 0 FROM number JOIN tag ON tag.workspace_id = $3",
-                &[id, Value::Int(first)],
-            ),
-            (
-                rows / 20,
-                "INSERT INTO contact_group_member (workspace_id, group_id, contact_id)
-                 SELECT $3, contact_group.id, $4 + n - 1 FROM number JOIN contact_group ON contact_group.workspace_id = $3",
-                &[id, Value::Int(first)],
-            ),
-            (
-                rows / 20,
-                "INSERT INTO note (workspace_id, contact_id, content, created_at, updated_at)
-                 SELECT $3, $4 + n - 1, 'Called today.', n, n FROM number",
-                &[id, Value::Int(first)],
-            ),
-            (
-                rows * 3 / 20,
-                "INSERT INTO event (workspace_id, kind, subject_id, data, created_at, seq)
-                 SELECT $3, 'message.received', $4 + n - 1, '{\"message\":{\"content\":\"Is the table free tonight?\"}}', n, n
-                 FROM number",
-                &[id, Value::Int(first)],
-            ),
+            (contacts, CONVERSATIONS, &with_channel),
+            (rows * 3 / 10, MESSAGES, &with_both),
+            (rows / 20, TAGGED, &theirs),
+            (rows / 20, MEMBERS, &theirs),
+            (rows / 20, NOTES, &theirs),
+            (rows * 3 / 20, EVENTS, &theirs),
         ];
         for (many, sql, values) in parts {
             self.counted(many, sql, values).await?;

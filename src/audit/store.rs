@@ -25,46 +25,35 @@ impl Line<'_> {
     }
 }
 
+/// An entry of a workspace, and of whoever's partner it is.
 pub async fn insert(tx: &mut Tx, scope: WorkspaceScope, of_partner: bool, line: &Line<'_>, now: Instant) -> Result<()> {
+    write(tx, (Some(scope), None), of_partner, line, now).await
+}
+
+/// An entry of a partner alone.
+pub async fn insert_for_partner(tx: &mut Tx, scope: PartnerScope, line: &Line<'_>, now: Instant) -> Result<()> {
+    write(tx, (None, Some(scope)), true, line, now).await
+}
+
+async fn write(
+    tx: &mut Tx,
+    (workspace, partner): (Option<WorkspaceScope>, Option<PartnerScope>),
+    of_partner: bool,
+    line: &Line<'_>,
+    now: Instant,
+) -> Result<()> {
     let (actor, real) = (&line.origin.actor, line.origin.real_actor.as_ref());
     tx.exec(
         "INSERT INTO audit_entry (workspace_id, partner_id, company_name, of_partner, created_at, actor_type, actor_id,
              actor_name, real_actor_type, real_actor_id, real_actor_name, action, target_type, target_id, request_id,
              address, result, changes)
-         VALUES ($1, (SELECT partner_id FROM workspace WHERE id = $1), (SELECT company_name FROM workspace WHERE id = $1),
-             $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         VALUES ($1, COALESCE($2, (SELECT partner_id FROM workspace WHERE id = $1)),
+             (SELECT company_name FROM workspace WHERE id = $1), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+             $16, $17)",
         args![
-            scope,
+            workspace,
+            partner,
             of_partner,
-            now,
-            actor.kind,
-            actor.id,
-            &*actor.name,
-            real.map(|real| real.kind),
-            real.and_then(|real| real.id),
-            real.map(|real| &*real.name),
-            line.action,
-            line.action.target(),
-            line.target,
-            line.request_id(),
-            line.address(),
-            line.outcome,
-            line.changes
-        ],
-    )
-    .await
-    .map(|_| ())
-}
-
-pub async fn insert_for_partner(tx: &mut Tx, scope: PartnerScope, line: &Line<'_>, now: Instant) -> Result<()> {
-    let (actor, real) = (&line.origin.actor, line.origin.real_actor.as_ref());
-    tx.exec(
-        "INSERT INTO audit_entry (workspace_id, partner_id, of_partner, created_at, actor_type, actor_id, actor_name,
-             real_actor_type, real_actor_id, real_actor_name, action, target_type, target_id, request_id, address,
-             result, changes)
-         VALUES (NULL, $1, TRUE, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        args![
-            scope,
             now,
             actor.kind,
             actor.id,

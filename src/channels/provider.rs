@@ -93,6 +93,15 @@ pub enum Incoming {
     Status(IncomingStatus),
 }
 
+impl Incoming {
+    pub fn message(&self) -> Option<&IncomingMessage> {
+        match self {
+            Self::Message(message) => Some(message),
+            Self::Status(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct IncomingMessage {
     pub provider_id: String,

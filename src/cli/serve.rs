@@ -7,6 +7,7 @@ use crate::http::{idempotency, metrics, server};
 use crate::jobs::{self, Workers};
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
 use crate::{channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces};
+use skylight_outbound::{Resolve, SystemResolver};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,19 @@ use tokio::task::JoinHandle;
 
 /// Opens the database and lets the rooms introduce themselves to each other.
 pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>) -> Result<App> {
-    let app = App::open(config, clock, random).await?;
+    open_among(config, clock, random, SystemResolver::default()).await
+}
+
+/// Likewise, where names lead elsewhere than the system says.
+pub async fn open_among(
+    config: Config,
+    clock: Box<dyn Clock>,
+    random: Box<dyn Random>,
+    names: impl Resolve,
+) -> Result<App> {
+    let app = App::open(config, clock, random, names).await?;
     workspaces::on_birth(&app, channels::open_settings);
+    workspaces::on_purge(&app, contacts::indexing::forget);
     mail::open(&app)?;
     metrics::measure(&app);
     jobs::measure(&app);
@@ -38,14 +50,14 @@ impl Server {
         let workers = Workers::join(app.clone())
             .await?
             .with(webhooks::Deliver)
-            .with(webhooks::Purge)
-            .with(contacts::groups::Clear)
-            .with(contacts::tags::Clear)
+            .with_steps::<webhooks::Purge>()
+            .with_steps::<contacts::groups::Clear>()
+            .with_steps::<contacts::tags::Clear>()
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)
+            .with_steps::<workspaces::PlanChange>()
             .with(mail::SendPartnerMail)
-            .with(workspaces::PlanChange)
             .with(workspaces::Purge);
         let listen = app.config.listen;
         let listener = TcpListener::bind(listen).await;

@@ -3,8 +3,10 @@
 
 use super::grams::Indexed;
 use super::store::index;
-use crate::app::App;
+use crate::app::{App, Unit};
 use crate::kernel::Result;
+use crate::workspaces::Piece;
+use futures_util::future::BoxFuture;
 use skylight_db::Db;
 use std::time::Duration;
 
@@ -41,6 +43,11 @@ pub async fn recount(db: &Db) -> Result<Vec<String>> {
         format!("workspace {workspace}: {what} are kept as {kept}, but there are {counted}")
     };
     Ok(rows.into_iter().map(sentence).collect())
+}
+
+/// What workspaces that are deleted leave in the search index, removed a piece at a time; see [`crate::workspaces::on_purge`].
+pub fn forget(unit: &mut Unit, piece: Piece) -> BoxFuture<'_, Result<bool>> {
+    Box::pin(async move { Ok(index::all_workspaces_forget(&mut unit.tx, piece.size, piece.is_first).await?) })
 }
 
 /// Indexes one batch; answers how many.

@@ -25,74 +25,27 @@ use crate::auth::WorkspaceScope;
 use crate::events;
 use crate::kernel::{Cursor, Email, Error, Instant, Listing, Page, Phone, Result};
 use crate::plans::meter;
+use crate::{words, workspaces};
 use serde::Serialize;
-use skylight_db::{Cell, Column, Db, Param, Read, Value};
+use skylight_db::{Db, Read};
 use store::listing::{self, Part, Wanted};
 use utoipa::ToSchema;
 
-/// Where a contact is talked to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ChannelType {
-    Whatsapp,
-    Telegram,
-    Instagram,
+words! {
+    /// Where a contact is talked to.
+    pub enum ChannelType { Whatsapp = "whatsapp", Telegram = "telegram", Instagram = "instagram" }
 }
 
 impl ChannelType {
-    pub const WORDS: &[(&str, Self)] =
-        &[("whatsapp", Self::Whatsapp), ("telegram", Self::Telegram), ("instagram", Self::Instagram)];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Whatsapp => "whatsapp",
-            Self::Telegram => "telegram",
-            Self::Instagram => "instagram",
-        }
-    }
-
     /// Whether people are reached there by their number, so that nobody can be added without one.
     pub fn needs_phone(self) -> bool {
         matches!(self, Self::Whatsapp | Self::Telegram)
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ContactStatus {
-    Active,
-    Inactive,
+words! {
+    pub enum ContactStatus { Active = "active", Inactive = "inactive" }
 }
-
-impl ContactStatus {
-    pub const WORDS: &[(&str, Self)] = &[("active", Self::Active), ("inactive", Self::Inactive)];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-        }
-    }
-}
-
-macro_rules! stored_as_word {
-    ($type:ident) => {
-        impl Param for $type {
-            fn value(&self) -> Value<'_> {
-                Value::Text(self.as_str())
-            }
-        }
-
-        impl Column for $type {
-            fn from_cell(cell: Cell<'_>) -> Result<Self, String> {
-                let found = Self::WORDS.iter().find(|(word, _)| cell == Cell::Text(word));
-                found.map(|(_, value)| *value).ok_or_else(|| format!("not a {}: {cell:?}", stringify!($type)))
-            }
-        }
-    };
-}
-stored_as_word!(ChannelType);
-stored_as_word!(ContactStatus);
 
 /// A person a workspace talks to.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -159,6 +112,18 @@ pub async fn find_or_create(unit: &mut Unit, scope: WorkspaceScope, from: Inboun
         }
     }
     Err(Error::internal("a contact with this phone number comes and goes"))
+}
+
+/// Holds contacts until the end of the unit, by their ids and by their numbers. Who works in many messages does so first:
+/// a new contact's block is held from then on, and who holds a contact may be waiting for its block.
+pub async fn hold(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    ids: &[i64],
+    channel_type: ChannelType,
+    phones: &[&Phone],
+) -> Result<()> {
+    Ok(store::hold(&mut unit.tx, scope, ids, channel_type, phones).await?)
 }
 
 /// Nothing if the phone number is taken.
@@ -258,17 +223,29 @@ async fn hold_tags(
     if contact.is_none() && titles.is_empty() {
         return Ok(Vec::new());
     }
-    let now = unit.now();
     // Between the two, somebody else may have renamed or deleted one.
     for _ in 0..3 {
-        store::add_tags(&mut unit.tx, scope, titles, now).await?;
+        add_tags(unit, scope, titles).await?;
         let held = store::hold_tags(&mut unit.tx, scope, contact, None, titles).await?;
         let id_of = |title: &String| held.iter().find(|tag| tag.title == *title).map(|tag| tag.id);
         if let Some(ids) = titles.iter().map(id_of).collect() {
             return Ok(ids);
         }
+        tags::refuse_one_more(unit, scope, "tags").await?;
     }
     Err(Error::internal("a tag with this title comes and goes"))
+}
+
+/// Titles that are new to the workspace become tags, as far as it may have more; answers how many did.
+async fn add_tags(unit: &mut Unit, scope: WorkspaceScope, titles: &[String]) -> Result<u64> {
+    let known = store::known_tags(&mut unit.tx, scope, titles).await?;
+    let new: Vec<&String> = titles.iter().filter(|title| !known.contains(title)).collect();
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let now = unit.now();
+    workspaces::take_turn(unit, scope).await?;
+    Ok(store::add_tags(&mut unit.tx, scope, new, tags::MOST, now).await?)
 }
 
 /// Which tag of a contact is to change.

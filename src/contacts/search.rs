@@ -2,7 +2,7 @@
 
 use super::{ChannelType, grams};
 use crate::auth::WorkspaceScope;
-use crate::kernel::{Email, Phone, text};
+use crate::kernel::{Email, Phone, phone, text};
 use skylight_db::Words;
 
 /// Which contacts a list shows; the default takes all.
@@ -58,10 +58,10 @@ pub(super) fn text_of(name: &str, email: Option<&Email>, phone: Option<&Phone>) 
 }
 
 /// The digits of a (part of a) phone number without what is dialled before a national or international one: `050 123`,
-/// `0096650…` and `+966 50…` all stand inside `96650123…`. Nothing if other things than a number are looked for.
+/// `0096650…`, `+966 (0)50…` and `+966 50…` all stand inside `96650123…`. Nothing if other things than a number are looked for.
 fn significant_digits(folded: &str) -> Option<String> {
     let mut digits = String::new();
-    for c in folded.trim_start_matches('+').chars() {
+    for c in phone::without_trunk_zero(folded).trim_start_matches('+').chars() {
         match c {
             '0'..='9' => digits.push(c),
             ' ' | '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2014}' => {}
@@ -91,6 +91,10 @@ mod tests {
         for search in ["050 123 4567", "٠٥٠-١٢٣-٤٥٦٧", "(050) 123.4567", "501234567"] {
             assert_eq!(patterns(search)[0], "%501234567%", "{search}");
         }
+        for search in ["+966 (0)50 123 4567", "00966 (٠) 50-123-4567", "966(0)501234567"] {
+            assert_eq!(patterns(search)[0], "%966501234567%", "{search}");
+        }
+        assert_eq!(patterns("(0)50 123")[0], "%50123%", "a national number");
         for search in ["+966 50 123 4567", "00966501234567", "\u{202A}+966501234567\u{202C}", "＋966501234567"] {
             assert_eq!(patterns(search)[0], "%966501234567%", "{search}");
         }

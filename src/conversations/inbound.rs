@@ -9,7 +9,7 @@ use crate::channels::{self, Account, StoredInbound};
 use crate::contacts::{self, ChannelType, Inbound};
 use crate::events;
 use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
-use crate::kernel::{Error, Result};
+use crate::kernel::{Error, Phone, Result};
 use crate::plans::meter::{self, Counts};
 use serde_json::json;
 use std::collections::HashMap;
@@ -21,6 +21,14 @@ pub struct Read {
     elements: Vec<Incoming>,
     /// How many of them are worked in already.
     taken: usize,
+}
+
+impl Read {
+    /// What is not worked in yet, at most so much.
+    fn next(&self, most: usize) -> &[Incoming] {
+        let rest = self.elements.get(self.taken..).unwrap_or_default();
+        &rest[..rest.len().min(most)]
+    }
 }
 
 /// Elements worked in by one transaction: on the embedded database everybody else's writes wait for it.
@@ -67,15 +75,17 @@ impl Kind for ProcessInbound {
         let mut counts = Counts::default();
         let (mut finished, mut verdicts) = (Vec::new(), Vec::with_capacity(done.len()));
         let (mut room, now) = (MOST_AT_ONCE, unit.now());
+        hold_known(unit, account, done.iter().flat_map(|(_, read)| read.next(MOST_AT_ONCE)).take(MOST_AT_ONCE)).await?;
         for (job, read) in done.iter() {
-            let now_taken = read.elements.len().min(read.taken + room);
-            for one in read.elements.get(read.taken..now_taken).into_iter().flatten() {
+            let elements = read.next(room);
+            for one in elements {
                 counts += match one {
                     Incoming::Message(message) => receive(unit, account, message).await?,
                     Incoming::Status(status) => progress::report(unit, account, status.clone()).await?,
                 };
-                room -= 1;
             }
+            room -= elements.len();
+            let now_taken = read.taken + elements.len();
             if now_taken >= read.elements.len() {
                 finished.push(job.subject);
                 verdicts.push(Verdict::Done);
@@ -89,6 +99,24 @@ impl Kind for ProcessInbound {
         meter::count_arrivals(unit, account.scope, counts).await?;
         Ok(verdicts)
     }
+}
+
+/// Holds all contacts of a batch that are there, before it makes others.
+async fn hold_known(unit: &mut Unit, account: &Account, elements: impl Iterator<Item = &Incoming>) -> Result<()> {
+    let messages: Vec<&IncomingMessage> = elements.filter_map(Incoming::message).collect();
+    // Whoever is alone holds one contact, or makes one.
+    if messages.len() < 2 {
+        return Ok(());
+    }
+    let addresses: Vec<&str> = messages.iter().map(|message| message.address.as_str()).collect();
+    let phones: Vec<&Phone> = messages.iter().filter_map(|message| message.phone.as_ref()).collect();
+    let known = store::contacts_of_addresses(&mut unit.tx, account.scope, account.id, &addresses).await?;
+    contacts::hold(unit, account.scope, &known, channel_type(account)?, &phones).await
+}
+
+fn channel_type(account: &Account) -> Result<ChannelType> {
+    let found = ChannelType::WORDS.iter().find(|(word, _)| *word == account.kind);
+    found.map(|(_, channel_type)| *channel_type).ok_or_else(|| Error::internal("a channel has an unknown type"))
 }
 
 /// Takes in one message; a repetition changes nothing.
@@ -149,9 +177,8 @@ async fn contact(
     if let Some(id) = store::contact_of_address(&mut unit.tx, scope, account.id, &message.address).await? {
         return Ok((contacts::summary(&mut unit.tx, scope, id).await?, false));
     }
-    let found = ChannelType::WORDS.iter().find(|(word, _)| *word == account.kind);
-    let (_, channel_type) = *found.ok_or_else(|| Error::internal("a channel has an unknown type"))?;
-    let from = Inbound { channel_type, phone: message.phone.clone(), name: message.name.clone() };
+    let from =
+        Inbound { channel_type: channel_type(account)?, phone: message.phone.clone(), name: message.name.clone() };
     let (contact, created) = contacts::find_or_create(unit, scope, from).await?;
     store::move_address(&mut unit.tx, scope, account.id, &message.address, contact.id).await?;
     Ok((contact, created))

@@ -1,9 +1,9 @@
 //! What pages say. Names are put behind sentences and between their parts, isolated, so that each keeps its own direction;
 //! numbers stand beside labels, not in sentences, so that no text depends on them.
 
-use crate::kernel::language::words;
+use crate::kernel::language::texts;
 
-words! {
+texts! {
     /// All texts of pages.
     Words {
         // Choosing a password.

@@ -50,6 +50,17 @@ fn in_chunks<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
+/// When the first job of a lane is due.
+pub async fn all_workspaces_first(tx: &mut Tx, kind: &str, key: i64) -> Result<Option<Instant>> {
+    let micros: Option<i64> = tx.opt(
+        "SELECT job.run_at FROM job JOIN job_lane ON job_lane.id = job.lane_id
+         WHERE job_lane.kind = $1 AND job_lane.key = $2 ORDER BY job.lane_id, job.run_at LIMIT 1",
+        args![kind, key],
+    )
+    .await?;
+    Ok(micros.map(Instant::from_micros))
+}
+
 pub async fn all_workspaces_wake_lane(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
     tx.exec(
         "UPDATE job_lane SET not_before = 0, due_at = $3 WHERE kind = $1 AND key = $2 AND due_at IS NOT NULL",

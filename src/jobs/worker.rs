@@ -3,6 +3,7 @@
 use super::lane::{Kind, Runner};
 use super::metrics::Kinds;
 use super::node::{FRESH, Node};
+use super::steps::{Steps, Stepwise};
 use super::{Lane, store};
 use crate::app::App;
 use crate::kernel::Result;
@@ -66,6 +67,10 @@ impl Workers {
         self.kinds.insert(K::NAME, run);
         self.app.rooms.of::<Kinds>().0.write().push(K::NAME);
         self
+    }
+
+    pub fn with_steps<S: Steps>(self) -> Self {
+        self.with(Stepwise::<S>::default())
     }
 
     /// Runs until the server stops; then waits for the lanes to finish what they hold, and leaves.

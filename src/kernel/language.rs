@@ -1,4 +1,4 @@
-//! The languages that people are spoken to in, and the tables of what is said: `words!` takes every text in each of them, so
+//! The languages that people are spoken to in, and the tables of what is said: `texts!` takes every text in each of them, so
 //! that a text without its translation does not compile.
 
 /// English or Arabic.
@@ -67,7 +67,7 @@ impl Language {
 }
 
 /// Makes a struct of texts with one value for each language: `Words::of(language)`.
-macro_rules! words {
+macro_rules! texts {
     ($(#[$doc:meta])* $name:ident { $($key:ident = $english:literal, $arabic:literal;)+ }) => {
         $(#[$doc])*
         #[derive(Debug)]
@@ -91,7 +91,7 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+pub(crate) use texts;
 
 /// Every text is there in each language, and is in that language.
 #[cfg(test)]

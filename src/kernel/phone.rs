@@ -3,6 +3,7 @@
 use super::{Country, text};
 use serde::Serialize;
 use skylight_db::{Cell, Column, Param, Value};
+use std::borrow::Cow;
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -46,10 +47,19 @@ impl Phone {
     }
 }
 
+/// Leaves out the `(0)` that some write behind a country's code: it is dialled inside of the country only.
+pub fn without_trunk_zero(text: &str) -> Cow<'_, str> {
+    let zero = ["(0)", "(٠)", "(۰)"].into_iter().find_map(|zero| Some((text.find(zero)?, zero.len())));
+    match zero.map(|(at, length)| (&text[..at], &text[at + length..])) {
+        Some((code, rest)) if code.contains(char::is_numeric) => format!("{code}{rest}").into(),
+        _ => text.into(),
+    }
+}
+
 /// Digits with an optional leading `+`; nothing if anything else than separators stands between them.
 fn dialled(input: &str) -> Option<String> {
     let mut dialled = String::with_capacity(input.len());
-    for c in input.trim().chars() {
+    for c in without_trunk_zero(input).trim().chars() {
         match c {
             '0'..='9' => dialled.push(c),
             '+' | '\u{FF0B}' if dialled.is_empty() => dialled.push('+'),
@@ -94,6 +104,10 @@ mod tests {
             ("+٩٦٦٥٠١٢٣٤٥٦٧", "+966501234567"),
             ("\u{202A}+966501234567\u{202C}", "+966501234567"),
             ("+1 (415) 555-1234", "+14155551234"),
+            ("+44 (0)20 7946 0958", "+442079460958"),
+            ("0044 (0) 20 7946 0958", "+442079460958"),
+            ("+٤٤ (٠)٢٠ ٧٩٤٦ ٠٩٥٨", "+442079460958"),
+            ("(0)50 123 4567", "+966501234567"),
         ] {
             assert_eq!(Phone::parse(input, saudi).map(|p| p.to_string()).as_deref(), Some(expected), "{input}");
         }

@@ -11,8 +11,8 @@
 #[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* pub enum $name:ident { $($variant:ident = $word:tt),+ $(,)? }) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, utoipa::ToSchema)]
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
         pub enum $name {
             $(#[serde(rename = $word)] $variant),+
         }

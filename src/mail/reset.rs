@@ -1,12 +1,12 @@
 //! The mail with a link to a new password. It says the same to everybody who may have one.
 
 use super::{Between, Mail, one_line};
-use crate::kernel::language::words;
+use crate::kernel::language::texts;
 use crate::kernel::{Email, Error, Instant, Language, Result, Secret};
 use crate::partners::Colour;
 use askama::Template;
 
-words! {
+texts! {
     /// The mail.
     Words {
         subject = "A new password", "كلمة مرور جديدة";

@@ -24,68 +24,22 @@ use crate::kernel::error::FieldErrors;
 use crate::kernel::page::Cursor;
 use crate::kernel::{Email, Error, Instant, Listing, Page, Phone, Result};
 use crate::plans::meter;
+use crate::words;
 use serde::Serialize;
-use skylight_db::{Cell, Column, Db, Param, Read, Value};
+use skylight_db::{Db, Read};
 use utoipa::ToSchema;
 
-/// What a member may do: an admin everything, an agent talks to customers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = TeamRole)]
-pub enum Role {
-    Admin,
-    Agent,
+words! {
+    /// What a member may do: an admin everything, an agent talks to customers.
+    #[schema(as = TeamRole)]
+    pub enum Role { Admin = "admin", Agent = "agent" }
 }
 
-impl Role {
-    pub const WORDS: &[(&str, Self)] = &[("admin", Self::Admin), ("agent", Self::Agent)];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Agent => "agent",
-        }
-    }
+words! {
+    /// Whether a member may come in.
+    #[schema(as = TeamStatus)]
+    pub enum Status { Active = "active", Inactive = "inactive" }
 }
-
-/// Whether a member may come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = TeamStatus)]
-pub enum Status {
-    Active,
-    Inactive,
-}
-
-impl Status {
-    pub const WORDS: &[(&str, Self)] = &[("active", Self::Active), ("inactive", Self::Inactive)];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-        }
-    }
-}
-
-macro_rules! stored_as_word {
-    ($type:ident) => {
-        impl Param for $type {
-            fn value(&self) -> Value<'_> {
-                Value::Text(self.as_str())
-            }
-        }
-
-        impl Column for $type {
-            fn from_cell(cell: Cell<'_>) -> Result<Self, String> {
-                let found = Self::WORDS.iter().find(|(word, _)| cell == Cell::Text(word));
-                found.map(|(_, value)| *value).ok_or_else(|| format!("not a {}: {cell:?}", stringify!($type)))
-            }
-        }
-    };
-}
-stored_as_word!(Role);
-stored_as_word!(Status);
 
 /// A member of a workspace's team. Passwords never leave.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]

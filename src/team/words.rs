@@ -1,9 +1,9 @@
 //! What invitations say. Names are put behind sentences and between their parts, isolated, so that each keeps its own
 //! direction.
 
-use crate::kernel::language::words;
+use crate::kernel::language::texts;
 
-words! {
+texts! {
     /// The mail, and the page behind its link.
     Words {
         subject = "You are invited to join", "دعوة للانضمام إلى";

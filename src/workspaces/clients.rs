@@ -4,7 +4,7 @@ use super::{not_found, of_partner, store};
 use crate::app::Unit;
 use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
-use crate::jobs::{LaneKey, NewJob};
+use crate::jobs::{LaneKey, NewJob, Steps};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::{Country, Cursor, Email, Error, Instant, Listing, Page, Phone, Result, Timezone, text};
@@ -268,7 +268,7 @@ pub async fn update(unit: &mut Unit, partner: PartnerScope, id: i64, change: Cli
 async fn wait_for_plan(unit: &mut Unit, scope: WorkspaceScope, plan: i64) -> Result<bool> {
     let changed = store::set_pending_plan(&mut unit.tx, scope, plan).await?;
     if changed {
-        let lane = LaneKey { kind: super::PlanChange::LANE, key: scope.id(), workspace: Some(scope) };
+        let lane = LaneKey { kind: super::PlanChange::NAME, key: scope.id(), workspace: Some(scope) };
         let due = unit.now().month().next().start();
         let job = NewJob { subject: scope.id(), group: scope.id() };
         crate::jobs::enqueue_at(unit, lane, &[job], due).await?;

@@ -4,7 +4,7 @@ use super::{clients, purge, store};
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
-use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
+use crate::jobs::{Job, Kind, Lane, Opened, Steps, Verdict};
 use crate::kernel::Result;
 use std::time::Duration;
 
@@ -12,35 +12,16 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct PlanChange;
 
-impl PlanChange {
-    pub const LANE: &'static str = "workspaces.plan_change";
-}
+impl Steps for PlanChange {
+    const NAME: &'static str = "workspaces.plan_change";
 
-impl Kind for PlanChange {
-    const NAME: &'static str = Self::LANE;
-    const CONCURRENCY: usize = 1;
-    const STRICT: bool = true;
-    type Shared = WorkspaceScope;
-    type Item = ();
-    type Done = ();
-
-    async fn open(&self, _: &App, lane: &Lane) -> Result<Opened<WorkspaceScope>> {
-        Ok(lane.workspace_id.map_or(Opened::Gone, |id| Opened::Ready(WorkspaceScope::of_background_work(id))))
-    }
-
-    async fn load(&self, _: &App, _: &WorkspaceScope, jobs: &[Job]) -> Result<Vec<Option<()>>> {
-        Ok(vec![Some(()); jobs.len()])
-    }
-
-    async fn perform(&self, _: &App, _: &WorkspaceScope, _: Job, (): ()) {}
-
-    async fn settle(&self, unit: &mut Unit, scope: &WorkspaceScope, done: &mut Vec<(Job, ())>) -> Result<Vec<Verdict>> {
-        if let Some(partner) = store::apply_pending_plan(&mut unit.tx, *scope).await? {
+    async fn step(unit: &mut Unit, scope: WorkspaceScope, _: i64) -> Result<bool> {
+        if let Some(partner) = store::apply_pending_plan(&mut unit.tx, scope).await? {
             let client = clients::record_updated(unit, PartnerScope::of_workspace(partner), scope.id()).await?;
             let plan = Changes::of("plan", client.plan);
-            audit::record(unit, *scope, Action::ClientPlanChanged, scope.id(), plan).await?;
+            audit::record(unit, scope, Action::ClientPlanChanged, scope.id(), plan).await?;
         }
-        Ok(vec![Verdict::Done; done.len()])
+        Ok(true)
     }
 }
 

@@ -85,6 +85,32 @@ pub fn on_birth(app: &App, birth: Birth) {
     app.rooms.of::<Births>().0.write().push(birth);
 }
 
+/// A piece of what rooms above remove of a deleted workspace, after its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    pub is_first: bool,
+    /// How much of it, between 50 and 2,000: as much as stalls nobody.
+    pub size: i64,
+}
+
+/// Removes a piece; false when nothing is left.
+pub type Cleaning = for<'a> fn(&'a mut Unit, Piece) -> BoxFuture<'a, Result<bool>>;
+
+#[derive(Default)]
+struct Cleanings(RwLock<Vec<Cleaning>>);
+
+/// Registers what is to be cleaned behind the rows of a deleted workspace, where the database cannot be asked for it; done
+/// once, at start.
+pub fn on_purge(app: &App, cleaning: Cleaning) {
+    app.rooms.of::<Cleanings>().0.write().push(cleaning);
+}
+
+/// Makes units take turns that count what a workspace has before they add to it: the count holds until their end. A turn is
+/// taken after contacts are held, and before tags are.
+pub async fn take_turn(unit: &mut Unit, scope: WorkspaceScope) -> Result<()> {
+    Ok(store::take_turn(&mut unit.tx, scope).await?)
+}
+
 async fn insert_with_free_slug(
     unit: &mut Unit,
     partner: PartnerScope,

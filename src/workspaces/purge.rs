@@ -1,6 +1,6 @@
 //! Removing everything of a deleted workspace, in batches small enough that nobody waits.
 
-use super::store;
+use super::{Cleaning, Cleanings, Piece, store};
 use crate::app::App;
 use crate::audit;
 use crate::auth::WorkspaceScope;
@@ -67,11 +67,16 @@ impl Batch {
     }
 }
 
+/// How often the database's log is tried to be emptied in the end, and how long others go first.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+
 /// What a step removes rows of.
 #[derive(Clone, Copy, Debug)]
 enum Of {
     Table(&'static str, &'static str),
     Audit,
+    Rest(Cleaning),
 }
 
 /// Safe to repeat: what is gone is gone.
@@ -81,24 +86,38 @@ pub async fn run(app: &App, workspace_id: i64) -> Result<()> {
         remove_all(app, scope, Of::Table(table, key)).await?;
     }
     remove_all(app, scope, Of::Audit).await?;
+    let cleanings = app.rooms.of::<Cleanings>().0.read().clone();
+    for cleaning in cleanings {
+        remove_all(app, scope, Of::Rest(cleaning)).await?;
+    }
     let mut unit = app.begin().await?;
     // Readers of the log may have queued work for it until its events were gone.
     store::purge_batch(&mut unit.tx, scope, "job_lane", "id", *BATCHES.end()).await?;
     store::purge_owner(&mut unit.tx, &format!("w:{workspace_id}")).await?;
     store::remove(&mut unit.tx, scope).await?;
-    unit.commit().await
+    unit.commit().await?;
+    // Where somebody is always reading, the log is written over in time all the same.
+    for _ in 0..TRIES {
+        if app.db.empty_log()? {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+    Ok(())
 }
 
 /// Step by step, each a transaction of its own, until nothing is found.
 async fn remove_all(app: &App, scope: WorkspaceScope, of: Of) -> Result<()> {
-    let mut batch = Batch(*BATCHES.start());
+    let (mut batch, mut is_first) = (Batch(*BATCHES.start()), true);
     loop {
         let mut unit = app.begin().await?;
         let began = Instant::now();
         let removed = match of {
             Of::Table(table, key) => store::purge_batch(&mut unit.tx, scope, table, key, batch.0).await?,
             Of::Audit => audit::purge(&mut unit, scope, batch.0).await?,
+            Of::Rest(cleaning) => cleaning(&mut unit, Piece { is_first, size: batch.0 }).await?.into(),
         };
+        is_first = false;
         let took = began.elapsed();
         batch.learn(took);
         unit.commit().await?;

@@ -1,9 +1,9 @@
 //! Connecting accounts, and what providers post: proved, whole, once.
 
 use crate::on_both_engines;
-use crate::world::{Actor, World};
+use crate::world::{Actor, Engine, World};
 use serde_json::{Value, json};
-use skylight_db::Read;
+use skylight_db::{Read, args};
 use skylight_test_support::wait::eventually;
 
 const APP_SECRET: &str = "meta-app-secret";
@@ -248,6 +248,36 @@ on_both_engines! {
         refused(json!({"contact_id": contact, "content": "x".repeat(4097)}), "content").await;
         nakheel.post(&format!("/api/v1/contacts/{contact}/blacklist"), json!({})).await.expect(200);
         refused(json!({"contact_id": contact, "content": "x"}), "contact_id").await;
+    }
+}
+
+/// A toggle of the blacklist holds a contact and then wants its block; on PostgreSQL others write meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_holds_whom_it_knows_before_it_makes_others() {
+    let world = World::start(Engine::Postgres).await;
+    world.meta.add_number(NUMBER, WABA, "+966 51 234 5678", "Nakheel", TOKEN, APP_SECRET);
+    let nakheel = world.workspace("nakheel").await;
+    let hook = hook(&world, &nakheel).await;
+    let omar = nakheel.contact("Omar", "+966501110000").await["id"].as_i64().unwrap();
+    // Known by number, then by address.
+    for round in 1..=2 {
+        let mut toggle = world.app.db.begin().await.unwrap();
+        let held = "UPDATE contact SET updated_at = updated_at WHERE workspace_id = $1 AND id = $2";
+        toggle.exec(held, args![nakheel.id, omar]).await.unwrap();
+        let batch = world.meta.webhook(NUMBER).text(&format!("96650111000{round}"), "Sara", "hello");
+        batch.text("966501110000", "Omar", "hello").post(&world.http, &hook, APP_SECRET).await.expect(200);
+        eventually("the batch waits for Omar", async || {
+            let waiting =
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            ((&world.app.db).one::<i64>(waiting, args![]).await.unwrap() == 1).then_some(())
+        })
+        .await;
+        // Sooner than the server looks for a circle.
+        toggle.exec("SET LOCAL lock_timeout = 500", args![]).await.unwrap();
+        let sql = "UPDATE contact SET blacklisted = NOT blacklisted WHERE workspace_id = $1 AND id = $2";
+        toggle.exec(sql, args![nakheel.id, omar]).await.expect("nobody holds the block");
+        toggle.commit().await.unwrap();
+        eventually("both messages arrived", async || (total_messages(&nakheel).await == 2 * round).then_some(())).await;
     }
 }
 

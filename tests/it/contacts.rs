@@ -314,7 +314,7 @@ on_both_engines! {
 }
 
 /// Puts contacts into the table, in turns for each workspace.
-async fn plant(world: &World, owners: &[&Actor], count: usize) {
+pub async fn plant(world: &World, owners: &[&Actor], count: usize) {
     let (kinds, now) = (["whatsapp", "telegram", "whatsapp"], world.app.now());
     let rows: Vec<_> =
         (0..count).map(|n| (owners[n % owners.len()].id, format!("contact {n}"), kinds[n % 3])).collect();
@@ -332,7 +332,7 @@ async fn plant(world: &World, owners: &[&Actor], count: usize) {
     tx.commit().await.unwrap();
 }
 
-async fn until_indexed(world: &World) {
+pub async fn until_indexed(world: &World) {
     until("the search index knows every contact", async || {
         let waiting: i64 = (&world.app.db).one("SELECT COUNT(*) FROM contact_unindexed", args![]).await.unwrap();
         if waiting == 0 { Ok(()) } else { Err(waiting) }
@@ -340,6 +340,6 @@ async fn until_indexed(world: &World) {
     .await;
 }
 
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

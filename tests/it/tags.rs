@@ -1,9 +1,10 @@
 //! Tags: titles on contacts, and things with ids of their own.
 
+use crate::contacts::plant;
 use crate::on_both_engines;
 use crate::world::Engine;
 use serde_json::{Value, json};
-use skylight_db::{Read, args};
+use skylight_db::{Read, args, list};
 use skylight_test_support::wait::until;
 
 on_both_engines! {
@@ -93,6 +94,85 @@ on_both_engines! {
             assert_eq!(refused["errors"], json!({field: [message]}), "{body}");
         }
         assert_eq!(nakheel.get("/api/v1/tags").await.expect(200)["data"].as_array().map(Vec::len), Some(50));
+    }
+
+    async fn a_tag_that_thousands_have_is_gone_at_once_and_taken_from_them_behind(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        plant(&world, &[&nakheel], 4_500).await;
+        let mut tx = world.app.db.begin().await.unwrap();
+        for (title, most) in [("everybody", 9_999_999), ("few", 10)] {
+            let tag: i64 = tx.one("INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, 1) RETURNING id", args![nakheel.id, title]).await.unwrap();
+            let sql = "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
+                       SELECT workspace_id, id, CAST($2 AS BIGINT), 0 FROM contact WHERE workspace_id = $1 ORDER BY id LIMIT $3";
+            tx.exec(sql, args![nakheel.id, tag, most]).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let tags = nakheel.get("/api/v1/tags").await.expect(200)["data"].clone();
+        assert_eq!((&tags[0]["contacts_count"], &tags[1]["contacts_count"]), (&json!(4_500), &json!(10)));
+        nakheel.delete(&format!("/api/v1/tags/{}", tags[0]["id"])).await.expect(204);
+        assert_eq!(nakheel.get("/api/v1/contacts?tag=everybody").await.expect(200)["meta"]["total"], 0);
+        let oldest = nakheel.get("/api/v1/contacts?tag=few").await.expect(200)["data"][0].clone();
+        assert_eq!(oldest["tags"], json!(["few"]));
+        until("everybody's tag is taken from them", async || {
+            let left: i64 = (&world.app.db).one("SELECT COUNT(*) FROM contact_tag", args![]).await.unwrap();
+            let tags: i64 = (&world.app.db).one("SELECT COUNT(*) FROM tag", args![]).await.unwrap();
+            if (left, tags) == (10, 1) { Ok(()) } else { Err(format!("{left} of {tags} tags")) }
+        }).await;
+        assert_eq!(nakheel.get("/api/v1/contacts?tag=few").await.expect(200)["meta"]["total"], 10);
+    }
+
+    async fn a_workspace_has_so_many_tags_and_no_more_however_they_come(world: World) {
+        let (nakheel, rival) = (world.workspace("nakheel").await, world.workspace("rival").await);
+        let mut contacts = Vec::new();
+        for n in 0..12 {
+            contacts.push(nakheel.contact("Sara", &format!("+96650100{n:04}")).await["id"].clone());
+        }
+        let titles: Vec<String> = (0..995).map(|n| format!("tag {n}")).collect();
+        let rows: Vec<_> = titles.iter().map(|title| list![&nakheel.id, title]).collect();
+        let mut tx = world.app.db.begin().await.unwrap();
+        tx.exec_many("INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, 1)", &rows).await.unwrap();
+        tx.commit().await.unwrap();
+
+        // Five places are left for forty new titles that come in four ways at once, some of them twice.
+        let asked = (0..48).map(|n| {
+            let (nakheel, contact, title) = (nakheel.clone(), contacts[n % 12].clone(), format!("new {}", n % 40));
+            tokio::spawn(async move {
+                let (path, body) = match n % 4 {
+                    0 => ("/api/v1/tags".to_owned(), json!({"title": title})),
+                    1 => (format!("/api/v1/contacts/{contact}/tags"), json!({"title": title})),
+                    2 => (format!("/api/v1/contacts/{contact}"), json!({"tags": [title, "tag 1"]})),
+                    _ => ("/api/v1/contacts".to_owned(), json!({"name": "Huda", "type": "instagram", "tags": ["tag 2", title]})),
+                };
+                let answer = nakheel.call(if n % 4 == 2 { "PUT" } else { "POST" }, &path, Some(body)).await;
+                if answer.status == 422 {
+                    let field = if n % 4 == 0 { "title" } else { "tags" };
+                    assert_eq!(answer.expect(422)["errors"], json!({field: ["You can have at most 1000 tags."]}));
+                    return None;
+                }
+                assert!([200, 201].contains(&answer.status), "{answer:?}");
+                Some(title)
+            })
+        });
+        let mut made = std::collections::BTreeSet::new();
+        for task in asked.collect::<Vec<_>>() {
+            made.extend(task.await.unwrap());
+        }
+        assert_eq!(made.len(), 5, "{made:?}");
+        let all = nakheel.get("/api/v1/tags").await.expect(200)["data"].as_array().unwrap().clone();
+        assert_eq!(all.len(), 1_000);
+        // Nothing came of what was refused, and what is there can still be given.
+        let few = nakheel.get("/api/v1/contacts?per_page=100").await.expect(200);
+        assert!(few["meta"]["total"].as_i64().unwrap() <= 12 + 5 * 2, "{few}");
+        let body = json!({"name": "Omar", "type": "instagram", "tags": ["tag 0", "one more"]});
+        nakheel.post("/api/v1/contacts", body).await.expect(422);
+        nakheel.post("/api/v1/tags", json!({"title": "tag 7"})).await.expect(201);
+        nakheel.post(&format!("/api/v1/contacts/{}/tags", contacts[0]), json!({"title": "tag 7"})).await.expect(200);
+        // Others have their own; a place that comes free is taken again.
+        rival.post("/api/v1/tags", json!({"title": "one more"})).await.expect(201);
+        nakheel.delete(&format!("/api/v1/tags/{}", all[5]["id"])).await.expect(204);
+        let made = nakheel.post("/api/v1/tags", json!({"title": "one more"})).await.expect(201);
+        assert_eq!(made["message"], "Tag created successfully.");
+        nakheel.post("/api/v1/tags", json!({"title": "and another"})).await.expect(422);
     }
 
     async fn a_renamed_or_deleted_tag_never_comes_back(world: World) {

@@ -3,6 +3,7 @@
 use crate::on_both_engines;
 use crate::world::Actor;
 use serde_json::{Value, json};
+use skylight_db::{Read, args};
 use skylight_test_support::receiver::{assert_signed, verify_product_signature, verify_standard_signature};
 use skylight_test_support::script::Behaviour;
 use skylight_test_support::wait::eventually;
@@ -42,6 +43,39 @@ on_both_engines! {
         }
         nakheel.delete(&path).await.expect(204);
         nakheel.get(&path).await.expect(404);
+    }
+
+    async fn what_a_deleted_webhook_delivered_goes_step_by_step(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let mut hooks = Vec::new();
+        for path in ["/going", "/staying"] {
+            hooks.push(nakheel.webhook(&world.receiver.url(path), &["contact.deleted"]).await["id"].as_i64().unwrap());
+        }
+        let mut tx = world.app.db.begin().await.unwrap();
+        let now = world.app.now();
+        for n in 0..1_700_i64 {
+            let hook = hooks[usize::from(n % 17 == 0)];
+            let event: i64 = tx.one(
+                "INSERT INTO event (workspace_id, kind, subject_id, data, created_at, seq) VALUES ($1, 'contact.deleted', 1, '{}', 1, $2) RETURNING id",
+                args![nakheel.id, 1_000_000 + n],
+            ).await.unwrap();
+            let delivery: i64 = tx.one(
+                "INSERT INTO webhook_delivery (workspace_id, webhook_id, event_id, delivery_id, event, status, queued_at, created_at)
+                 VALUES ($1, $2, $3, $4, 'contact.deleted', 'delivered', $5, $5) RETURNING id",
+                args![nakheel.id, hook, event, format!("delivery {n}"), now],
+            ).await.unwrap();
+            let attempt = "INSERT INTO webhook_attempt (workspace_id, delivery_id, number, attempted_at, duration_ms) VALUES ($1, $2, 1, 1, 1)";
+            tx.exec(attempt, args![nakheel.id, delivery]).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        nakheel.delete(&format!("/api/v1/webhooks/{}", hooks[0])).await.expect(204);
+        eventually("only the other's deliveries are left", async || {
+            let sql = "SELECT (SELECT COUNT(*) FROM webhook), (SELECT COUNT(*) FROM webhook_delivery), (SELECT COUNT(*) FROM webhook_attempt)";
+            let left: (i64, i64, i64) = (&world.app.db).one(sql, args![]).await.unwrap();
+            (left == (1, 100, 100)).then_some(())
+        }).await;
+        let kept = nakheel.get(&format!("/api/v1/webhooks/{}/deliveries?per_page=100", hooks[1])).await.expect(200);
+        assert_eq!(kept["data"].as_array().map(Vec::len), Some(100));
     }
 
     async fn addresses_and_events_are_checked_when_they_are_saved(world: World) {

@@ -1,7 +1,7 @@
 //! The client's own system: a webhook receiver that records every delivery, answers as told, and checks signatures
 //! the way the documentation and the Standard Webhooks libraries do.
 
-use std::{future::Future, ops::Deref, process::Stdio, sync::Arc, time::Duration};
+use std::{future::Future, net::Ipv4Addr, ops::Deref, process::Stdio, sync::Arc, time::Duration};
 
 use base64::{
     Engine,
@@ -63,9 +63,14 @@ struct Shared {
 
 impl Receiver {
     pub async fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// On another of this machine's addresses.
+    pub async fn start_at(ip: Ipv4Addr) -> Self {
         let shared = Arc::new(Shared::default());
         let state = shared.clone();
-        let server = StandInServer::start(move |request| answer(state.clone(), request)).await;
+        let server = StandInServer::start_at(ip, move |request| answer(state.clone(), request)).await;
         Self { shared, server }
     }
 

@@ -204,6 +204,15 @@ impl Db {
         }
     }
 
+    /// Copies the embedded database's log into its file and empties it, so that neither knows what was deleted; false when
+    /// somebody reads or writes just now.
+    pub fn empty_log(&self) -> Result<bool> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.empty_log(),
+            Backend::Postgres(_) => Ok(true),
+        }
+    }
+
     /// The file of the embedded database.
     pub fn file(&self) -> Option<&Path> {
         match &self.backend {
@@ -316,6 +325,14 @@ impl Tx {
         }
     }
 
+    /// Likewise; who only refers to these rows does not wait.
+    pub fn for_no_key_update(&self) -> &'static str {
+        match self.inner {
+            TxInner::Sqlite(_) => "",
+            TxInner::Postgres(_) => "FOR NO KEY UPDATE",
+        }
+    }
+
     /// Takes an installation-wide lock until the end of the transaction, or answers that somebody else has it. On SQLite
     /// the writer is that lock.
     pub async fn try_lock(&mut self, key: i64) -> Result<bool> {
@@ -323,6 +340,22 @@ impl Tx {
             TxInner::Sqlite(_) => Ok(true),
             TxInner::Postgres(_) => self.one("SELECT pg_try_advisory_xact_lock($1)", &[Value::Int(key)]).await,
         }
+    }
+
+    /// Rewrites a piece of a word index, about so many pages, so that it forgets the words of deleted rows; false when nothing
+    /// is left to rewrite. The first piece of several says so: the others go on with what was in the index then. PostgreSQL
+    /// forgets by itself, when it vacuums.
+    pub async fn forget_words(&mut self, index: &str, pages: i64, is_first: bool) -> Result<bool> {
+        if matches!(self.inner, TxInner::Postgres(_)) {
+            return Ok(false);
+        }
+        let changes = "SELECT total_changes()";
+        let before: i64 = self.one(changes, &[]).await?;
+        let merge = format!("INSERT INTO {index} ({index}, rank) VALUES ('merge', $1)");
+        self.exec(&merge, &[Value::Int(if is_first { -pages } else { pages })]).await?;
+        let after: i64 = self.one(changes, &[]).await?;
+        // The statement itself counts as one.
+        Ok(after - before > 1)
     }
 
     /// Makes the work durable. After an error nothing of it is stored, except [`Kind::UnclearCommit`]: then nobody knows.

@@ -44,10 +44,14 @@ const IDLE_READERS: usize = 16;
 const STATEMENT_CACHE: usize = 256;
 /// What the one who writes has of its own. Savepoints keep the pages they may have to restore in memory; else they are
 /// written to a temporary file, more of them than go to the log. Random rows of large indexes stay in the cache, and what
-/// they share with later batches is copied to the database once for several batches.
-const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000;";
+/// they share with later batches is copied to the database once for several batches. What is deleted is overwritten: nothing
+/// of it stays behind in free pages.
+const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000;
+                      PRAGMA secure_delete = ON;";
 /// How long another process may hold the file's lock.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long others may be kept waiting by what is no hurry.
+const MOMENT: Duration = Duration::from_millis(50);
 /// How long a transaction waits for the writer; as long as one on PostgreSQL waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
 /// How long a read may take (rule Q4), and how many steps of SQLite's machine pass between two looks at the clock.
@@ -185,6 +189,19 @@ impl Sqlite {
         // SQLite leaves it to the system when the copy reaches the disk.
         let synced = std::fs::File::open(target).and_then(|file| file.sync_all());
         synced.map_err(|e| Error::new(Kind::Storage, e.to_string()))
+    }
+
+    /// Most of the log is copied while others write; for the rest they wait a moment.
+    pub(crate) fn empty_log(&self) -> Result<bool> {
+        off_the_runtime(|| {
+            let connection = connect(&self.settings)?;
+            connection.busy_timeout(MOMENT)?;
+            let mut busy = 0;
+            for mode in ["PASSIVE", "TRUNCATE"] {
+                busy = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))?;
+            }
+            Ok(busy == 0)
+        })
     }
 
     /// Prepares a statement and throws it away: does the engine accept the text?

@@ -24,14 +24,17 @@ impl Words {
     }
 
     /// What follows `FROM` to read, of the index `index`, the rows whose `column` holds what argument `$n` asks for (see
-    /// [`Words::query`]), each with the row of `table` that `of_row` says: up to and with a condition, so that others
-    /// follow by `AND`.
+    /// [`Words::query`]), the greatest `rowid` first, each with the row of `table` that `of_row` says: up to and with a
+    /// condition, so that others follow by `AND`. Who wants them in this order and not all reads no further than needed.
     pub fn joined(self, index: &str, column: &str, n: usize, table: &str, of_row: &str) -> String {
-        let holds = match self.0 {
-            Engine::Sqlite => format!("{index} MATCH ${n}"),
-            Engine::Postgres => format!("{column} @@ CAST(CAST(${n} AS TEXT) AS tsquery)"),
+        let rows = match self.0 {
+            // Walks in the order that is asked for.
+            Engine::Sqlite => format!("SELECT rowid FROM {index} WHERE {index} MATCH ${n}"),
+            Engine::Postgres => format!(
+                "SELECT rowid FROM {index} WHERE {column} @@ CAST(CAST(${n} AS TEXT) AS tsquery) ORDER BY rowid DESC"
+            ),
         };
-        self.0.each_with(index, &format!("SELECT rowid FROM {index} WHERE {holds}"), table, of_row)
+        self.0.each_with(index, &rows, table, of_row)
     }
 
     /// Asks for rows that hold all words of any of these sets.
@@ -45,15 +48,6 @@ impl Words {
             format!("({})", words.join(and))
         };
         sets.iter().map(set).collect::<Vec<_>>().join(or)
-    }
-
-    /// Sorts what an index found by an integer, the greatest first. PostgreSQL would otherwise walk the whole table in that
-    /// order, in the hope that a match comes soon.
-    pub fn greatest_first(self, column: &str) -> String {
-        match self.0 {
-            Engine::Sqlite => format!("{column} DESC"),
-            Engine::Postgres => format!("{column} + 0 DESC"),
-        }
     }
 
     fn quoted(self, word: &Word) -> String {

@@ -46,7 +46,7 @@ struct Operations {
     leave: Operation,
 }
 
-macro_rules! words {
+macro_rules! wording {
     ($kind:ident, $one:literal, $One:literal) => {
         Words {
             kind: GroupKind::$kind,
@@ -76,8 +76,8 @@ macro_rules! words {
     };
 }
 
-static LISTS: Words = words!(List, "list", "List");
-static SEGMENTS: Words = words!(Segment, "segment", "Segment");
+static LISTS: Words = wording!(List, "list", "List");
+static SEGMENTS: Words = wording!(Segment, "segment", "Segment");
 
 pub fn routes() -> Vec<Route> {
     let mut routes = Vec::new();

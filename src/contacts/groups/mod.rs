@@ -14,9 +14,10 @@ pub use clear::Clear;
 use super::ChannelType;
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
-use crate::jobs::{self, Kind, LaneKey, NewJob};
+use crate::jobs::{self, LaneKey, NewJob, Steps};
 use crate::kernel::error::FieldErrors;
 use crate::kernel::{Cursor, Error, Fields, Input, Instant, Listing, Page, Phone, Result};
+use crate::workspaces;
 use serde::{Serialize, Serializer};
 use skylight_db::{Cell, Column, Db, Param, Read, Value};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -226,7 +227,7 @@ pub async fn get(read: impl Read, scope: WorkspaceScope, kind: GroupKind, id: i6
 
 pub async fn create(unit: &mut Unit, scope: WorkspaceScope, kind: GroupKind, new: NewGroup) -> Result<Group> {
     let (now, status) = (unit.now(), new.status.unwrap_or(GroupStatus::Active));
-    store::take_turn(&mut unit.tx, scope, kind).await?;
+    workspaces::take_turn(unit, scope).await?;
     let made = store::insert(&mut unit.tx, scope, kind, &new.name, status, MOST, now).await.map_err(taken_or)?;
     made.ok_or_else(|| Error::field("name", format!("You can have at most {MOST} {}s.", kind.as_str())))
 }

@@ -35,19 +35,7 @@ pub async fn find_by_name(read: impl Read, scope: WorkspaceScope, kind: GroupKin
     .await
 }
 
-/// Makes those who add groups to one workspace take turns, so that the count in `insert` is right.
-pub async fn take_turn(tx: &mut Tx, scope: WorkspaceScope, kind: GroupKind) -> Result<()> {
-    tx.exec(
-        "UPDATE contact_group SET updated_at = updated_at
-         WHERE workspace_id = $1 AND id = (SELECT MIN(id) FROM contact_group
-                                           WHERE workspace_id = $1 AND kind = $2 AND deleted_at IS NULL)",
-        args![scope, kind],
-    )
-    .await
-    .map(|_| ())
-}
-
-/// Adds an empty group, unless the workspace has `most` of its kind.
+/// Adds an empty group, unless the workspace has `most` of its kind; whoever adds one has taken a turn.
 pub async fn insert(
     tx: &mut Tx,
     scope: WorkspaceScope,

@@ -40,6 +40,11 @@ pub async fn all_workspaces_insert(tx: &mut Tx, words: Words, found: &[Indexed])
     tx.exec_many(&sql, &rows).await.map(|_| ())
 }
 
+/// Rewrites a piece of the index without what was deleted; false when nothing is left to rewrite.
+pub async fn all_workspaces_forget(tx: &mut Tx, pages: i64, is_first: bool) -> Result<bool> {
+    tx.forget_words("contact_gram", pages, is_first).await
+}
+
 /// Blocks and tags whose counts differ from their rows, as `(workspace, what, kept, counted)`.
 pub async fn all_workspaces_differences(db: &Db) -> Result<Vec<(i64, String, i64, i64)>> {
     db.all(

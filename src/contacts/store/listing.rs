@@ -33,6 +33,21 @@ pub struct Wanted<'a> {
     pub words: Option<String>,
 }
 
+impl Wanted<'_> {
+    /// Whether many rows may be passed over for each that is shown: no index has them alone, or the part begins far down.
+    fn passes_over_many(&self, part: Part) -> bool {
+        let Filter { channel_type, blacklisted, .. } = self.filter;
+        let is_picked_from = match self.tag {
+            Some(_) => channel_type.is_some() || blacklisted.is_some(),
+            None => *blacklisted == Some(false),
+        };
+        self.words.is_some() || is_picked_from || part.offset >= SOON
+    }
+}
+
+/// So many rows of an index are passed over in no time.
+const SOON: i64 = 1_000;
+
 /// Which rows of a list are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
@@ -73,16 +88,16 @@ pub async fn page(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, part: Par
             format!("SELECT {COLUMNS}, {TAGS} FROM contact WHERE workspace_id = $1 AND id IN ({ids}) ORDER BY id DESC")
         }
     };
-    match wanted.words {
-        Some(_) => db.long().all(&text, &sql.values).await,
-        None => db.all(&text, &sql.values).await,
+    match wanted.passes_over_many(part) {
+        true => db.long().all(&text, &sql.values).await,
+        false => db.all(&text, &sql.values).await,
     }
 }
 
 pub async fn count(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>) -> Result<i64> {
     let mut sql = Text { db, values: vec![scope.value()] };
     let found = match (&wanted.words, wanted.tag) {
-        (Some(words), tag) => sql.found(wanted.filter, tag, words, i64::MAX),
+        (Some(words), tag) => sql.found(wanted.filter, tag, words, i64::MAX).join(" UNION ALL "),
         (None, Some(tag)) => sql.tagged(wanted.filter, tag, i64::MAX),
         (None, None) => return count_blocks(sql, wanted.filter).await,
     };
@@ -124,10 +139,17 @@ impl<'a> Text<'a> {
     fn ids(&mut self, wanted: &'a Wanted<'a>, part: Part) -> String {
         match (&wanted.words, wanted.tag) {
             (Some(words), tag) => {
-                let found = self.found(wanted.filter, tag, words, part.before);
-                let order = self.db.words().greatest_first("id");
+                let [known, waiting] = self.found(wanted.filter, tag, words, part.before);
                 let limit = self.limit(part);
-                format!("SELECT id FROM ({found}) AS found ORDER BY {order} {limit}")
+                let most = self.bind(Value::Int(part.limit.saturating_add(part.offset)));
+                // Each side stops by itself when it has enough.
+                format!(
+                    "SELECT id FROM (
+                         SELECT id FROM ({known} ORDER BY contact_gram.rowid DESC LIMIT {most}) AS known
+                         UNION ALL
+                         SELECT id FROM ({waiting} ORDER BY contact.id DESC LIMIT {most}) AS waiting
+                     ) AS found ORDER BY id DESC {limit}"
+                )
             }
             (None, Some(tag)) => {
                 let tagged = self.tagged(wanted.filter, tag, part.before);
@@ -148,10 +170,13 @@ impl<'a> Text<'a> {
     /// A list that neither a tag nor a search narrows.
     fn narrowed(&mut self, columns: &str, filter: &'a Filter, part: Part) -> String {
         let before = self.bind(Value::Int(part.before));
-        let blacklisted = blacklisted(filter);
-        let limit = self.limit(part);
+        let (blacklisted, limit) = (blacklisted(filter), self.limit(part));
         match &filter.channel_type {
             Some(channel_type) => {
+                // The words of `contact_type_blacklisted`.
+                let of_index =
+                    filter.blacklisted.filter(|wanted| *wanted).map(|_| " AND CAST(blacklisted AS INTEGER) = 1");
+                let blacklisted = of_index.unwrap_or(blacklisted);
                 let of_type = self.bind(channel_type.value());
                 let below = self.db.below(&[("workspace_id", "$1"), ("type", &of_type), ("id", &before)]);
                 format!(
@@ -186,7 +211,7 @@ impl<'a> Text<'a> {
     }
 
     /// Contacts that a search finds: through the index, and those it does not know yet by looking at each.
-    fn found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, before: i64) -> String {
+    fn found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, before: i64) -> [String; 2] {
         let before = self.bind(Value::Int(before));
         self.bind(words.value());
         let known = "contact.workspace_id = $1 AND contact.id = contact_gram.rowid";
@@ -203,11 +228,10 @@ impl<'a> Text<'a> {
             ));
         }
         conditions.push_str(&self.holding(filter));
-        format!(
-            "SELECT contact_gram.rowid AS id FROM {known} AND contact_gram.rowid < {before}{conditions}
-             UNION ALL
-             SELECT contact.id FROM {waiting} AND contact.id < {before}{conditions}"
-        )
+        [
+            format!("SELECT contact_gram.rowid AS id FROM {known} AND contact_gram.rowid < {before}{conditions}"),
+            format!("SELECT contact.id FROM {waiting} AND contact.id < {before}{conditions}"),
+        ]
     }
 
     /// The search text itself is compared: the index knows three characters at a time, in any order.

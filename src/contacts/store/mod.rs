@@ -95,6 +95,28 @@ pub async fn lock(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
     Ok(tx.exec(held, args![scope, id]).await? == 1)
 }
 
+/// Holds the contacts with these ids, and those of a type with these numbers, in the order of their ids.
+pub async fn hold(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    ids: &[i64],
+    channel_type: ChannelType,
+    phones: &[&Phone],
+) -> Result<()> {
+    let (phone_names, mut values) = padded(3, phones);
+    values.splice(0..0, [scope.value(), channel_type.value()]);
+    let (id_names, id_values) = padded(values.len() + 1, ids);
+    values.extend(id_values);
+    let lock = tx.for_no_key_update();
+    let sql = format!(
+        "SELECT id FROM contact WHERE workspace_id = $1 AND id IN (
+             SELECT id FROM contact WHERE workspace_id = $1 AND id IN ({id_names})
+             UNION ALL SELECT id FROM contact WHERE workspace_id = $1 AND type = $2 AND phone IN ({phone_names}))
+         ORDER BY id {lock}"
+    );
+    tx.all::<i64>(&sql, &values).await.map(|_| ())
+}
+
 pub async fn update(tx: &mut Tx, scope: WorkspaceScope, contact: &Contact, found_by: &str) -> Result<()> {
     let Contact { id, name, email, phone, status, updated_at, .. } = contact;
     tx.exec(
@@ -140,19 +162,32 @@ pub async fn touch_last_message(tx: &mut Tx, scope: WorkspaceScope, id: i64, at:
     .map(|_| ())
 }
 
-/// Titles that are new to the workspace become tags.
-pub async fn add_tags(tx: &mut Tx, scope: WorkspaceScope, titles: &[String], now: Instant) -> Result<()> {
-    // In one order for all writers, so that two of them do not wait for each other's new tags in a circle.
-    let mut sorted: Vec<&String> = titles.iter().collect();
-    sorted.sort_unstable();
-    let new: Vec<_> = sorted.iter().map(|title| list![&scope, *title, &now]).collect();
+/// Which of these titles are tags already.
+pub async fn known_tags(tx: &mut Tx, scope: WorkspaceScope, titles: &[String]) -> Result<Vec<String>> {
+    let (names, mut values) = padded(2, titles);
+    values.insert(0, scope.value());
+    let sql = format!("SELECT title FROM tag WHERE workspace_id = $1 AND title IN ({names}) AND deleted_at IS NULL");
+    tx.all(&sql, &values).await
+}
+
+/// Titles become tags, until the workspace has `most`; whoever adds them has taken a turn. Answers how many are new.
+pub async fn add_tags(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    mut titles: Vec<&String>,
+    most: i64,
+    now: Instant,
+) -> Result<u64> {
+    // In one order, whoever adds them.
+    titles.sort_unstable();
+    let new: Vec<_> = titles.iter().map(|title| list![&scope, *title, &now, &most]).collect();
     tx.exec_many(
-        "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, $3)
+        "INSERT INTO tag (workspace_id, title, created_at)
+         SELECT $1, $2, $3 WHERE (SELECT COUNT(*) FROM tag WHERE workspace_id = $1 AND deleted_at IS NULL) < $4
          ON CONFLICT (workspace_id, title) WHERE deleted_at IS NULL DO NOTHING",
         &new,
     )
     .await
-    .map(|_| ())
 }
 
 /// Holds tags until the end of the transaction, in the order of their ids: what a contact has, one by its id, and those of

@@ -22,7 +22,11 @@ pub fn routes() -> Vec<Route> {
             .doc(TAG, "List tags", "All of them, the oldest first, with how many contacts have each.")
             .answers::<Tag>(200, Shape::All),
         Route::new(Method::POST, ALL, Who::Workspace, "create_tag", create)
-            .doc(TAG, "Create a tag", "A title that is there already is answered with its tag.")
+            .doc(
+                TAG,
+                "Create a tag",
+                "A title that is there already is answered with its tag. At most 1000 per workspace.",
+            )
             .takes::<TagTitle>(json!({"title": "vip"}))
             .answers::<Tag>(201, Shape::One)
             .saying(CREATED),

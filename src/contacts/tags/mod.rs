@@ -13,12 +13,15 @@ pub use clear::Clear;
 use super::{Contact, LONGEST_TAG, Which};
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
-use crate::jobs::{self, Kind, LaneKey, NewJob};
+use crate::jobs::{self, LaneKey, NewJob, Steps};
 use crate::kernel::fields::Field;
 use crate::kernel::{Error, Fields, Input, Instant, Result};
 use serde::Serialize;
 use skylight_db::Read;
 use utoipa::ToSchema;
+
+/// Tags of a workspace: they are listed on one page.
+pub(super) const MOST: i64 = 1_000;
 
 /// A tag of a workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -85,17 +88,24 @@ pub async fn get(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Tag>
 
 /// The tag of a title, and whether it is new.
 pub async fn create(unit: &mut Unit, scope: WorkspaceScope, title: &str) -> Result<(Tag, bool)> {
-    let now = unit.now();
-    // Between the look and the insert somebody else may have added the tag, or after that removed it again.
+    let titles = [title.to_owned()];
+    // Between the two, somebody else may have renamed or deleted it.
     for _ in 0..3 {
-        if let Some(tag) = store::insert(&mut unit.tx, scope, title, now).await? {
-            return Ok((tag, true));
-        }
+        let is_new = super::add_tags(unit, scope, &titles).await? > 0;
         if let Some(tag) = store::find_titled(&mut unit.tx, scope, title).await? {
-            return Ok((tag, false));
+            return Ok((tag, is_new));
         }
+        refuse_one_more(unit, scope, "title").await?;
     }
     Err(Error::internal("a tag with this title comes and goes"))
+}
+
+/// A fault of a field if the workspace has all the tags it may have.
+pub(super) async fn refuse_one_more(unit: &mut Unit, scope: WorkspaceScope, field: &str) -> Result<()> {
+    if store::count(&mut unit.tx, scope).await? >= MOST {
+        return Err(Error::field(field, format!("You can have at most {MOST} tags.")));
+    }
+    Ok(())
 }
 
 /// Calls a tag otherwise, on every contact that has it.

@@ -19,13 +19,8 @@ pub async fn find(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Opt
     read.opt(&sql, args![scope, id]).await
 }
 
-/// A new tag; nothing if there is one of that title.
-pub async fn insert(tx: &mut Tx, scope: WorkspaceScope, title: &str, now: Instant) -> Result<Option<Tag>> {
-    let sql = format!(
-        "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, $2, $3)
-         ON CONFLICT (workspace_id, title) WHERE deleted_at IS NULL DO NOTHING RETURNING {SHOWN}"
-    );
-    tx.opt(&sql, args![scope, title, now]).await
+pub async fn count(read: impl Read, scope: WorkspaceScope) -> Result<i64> {
+    read.one("SELECT COUNT(*) FROM tag WHERE workspace_id = $1 AND deleted_at IS NULL", args![scope]).await
 }
 
 pub async fn find_titled(read: impl Read, scope: WorkspaceScope, title: &str) -> Result<Option<Tag>> {

@@ -8,7 +8,7 @@ use super::{Message, MessageError};
 use crate::auth::WorkspaceScope;
 use crate::channels::provider::{Failure, Progress};
 use crate::kernel::{Instant, Page};
-use skylight_db::{Db, Param, Read, Result, Tx, Value, args, from_row, placeholders};
+use skylight_db::{Db, Param, Read, Result, Tx, Value, args, from_row, padded, placeholders};
 
 pub struct MessageRow {
     id: i64,
@@ -137,6 +137,21 @@ pub async fn contact_of_address(
         args![scope, channel, address],
     )
     .await
+}
+
+/// Whose some addresses are, or were until their contact's number changed.
+pub async fn contacts_of_addresses(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    channel: i64,
+    addresses: &[&str],
+) -> Result<Vec<i64>> {
+    let (names, mut values) = padded(3, addresses);
+    values.splice(0..0, [scope.value(), Value::Int(channel)]);
+    let sql = format!(
+        "SELECT contact_id FROM contact_address WHERE workspace_id = $1 AND channel_id = $2 AND address IN ({names})"
+    );
+    tx.all(&sql, &values).await
 }
 
 /// Remembers how a provider knows the contact we sent to, if they still have the number it was sent to. The first to be

@@ -1,9 +1,9 @@
 //! What is said of an endpoint that was switched off. Names are put behind sentences, isolated, so that each keeps its own
 //! direction.
 
-use crate::kernel::language::words;
+use crate::kernel::language::texts;
 
-words! {
+texts! {
     /// The mail.
     Words {
         subject = "A webhook was switched off", "تم إيقاف أحد خطافات الويب";

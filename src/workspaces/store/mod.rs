@@ -53,6 +53,11 @@ pub async fn standing(tx: &mut Tx, scope: WorkspaceScope) -> Result<Standing> {
     tx.one("SELECT id, status, suspended_at FROM workspace WHERE id = $1", args![scope]).await
 }
 
+/// Holds a workspace's row to the end of the transaction; those who only refer to it do not wait.
+pub async fn take_turn(tx: &mut Tx, scope: WorkspaceScope) -> Result<()> {
+    tx.exec("UPDATE workspace SET status = status WHERE id = $1", args![scope]).await.map(|_| ())
+}
+
 pub async fn suspend(tx: &mut Tx, scope: WorkspaceScope, reason: Option<&str>, now: Instant) -> Result<bool> {
     let changed = tx
         .exec(
