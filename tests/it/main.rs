@@ -57,4 +57,7 @@ mod tags;
 mod team;
 mod tickets;
 mod visits;
+mod webhook_again;
+mod webhook_events;
+mod webhook_wishes;
 mod webhooks;

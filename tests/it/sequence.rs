@@ -19,7 +19,7 @@ use std::env;
 use std::time::Duration;
 
 const SEED: u64 = 20_260_304;
-const CALLS: usize = 2_000;
+const CALLS: usize = 2_800;
 /// After so many calls other owners go on, so that no workspace reaches the most that it may have of something.
 const CALLS_PER_OWNER: usize = 200;
 
