@@ -6,7 +6,7 @@ use crate::on_both_engines;
 use crate::sequence::setting;
 use crate::world::World;
 use serde_json::json;
-use skylight_db::list;
+use skylight_db::{Read, args, list};
 use skylight_test_support::process::free_port;
 use skylight_test_support::script::Behaviour;
 use skylight_test_support::wait::until_within;
@@ -93,10 +93,9 @@ on_both_engines! {
         for workspace in &refusing {
             record(&world.app, workspace.id, "contact.created", (0..15).map(|contact| (contact, 0))).await;
         }
-        for part in 0..events / 500 {
-            record(&world.app, flooding.id, "contact.created", (0..500).map(|contact| (contact, part))).await;
-        }
         hold.wait_for_held(1).await;
+        let flood = (0..events).map(|event| (event % 500, event / 500));
+        record(&world.app, flooding.id, "contact.created", flood).await;
         let began = Instant::now();
         let mut behind = Vec::new();
         for step in 0..5 {
@@ -106,6 +105,11 @@ on_both_engines! {
                 let arrived = count(&world, "/healthy");
                 if arrived == before + 4 { Ok(()) } else { Err(arrived) }
             }).await;
+            if step == 0 {
+                let sql = "SELECT COUNT(*) FROM event WHERE workspace_id = $1 AND seq IS NULL";
+                let unread: i64 = (&world.app.db).one(sql, args![flooding.id]).await.unwrap();
+                assert!(unread > 0, "the first of them waited until the whole flood was read");
+            }
             behind.push(count(&world, "/flood"));
         }
         let last = *behind.last().unwrap();
