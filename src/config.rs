@@ -37,6 +37,8 @@ pub struct Config {
     pub master_keys: Vec<Secret>,
     pub extra_ca_file: Option<PathBuf>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Who looks at `/metrics` from another machine presents it; none: nobody does.
+    pub metrics_token: Option<Secret>,
     pub log: String,
 }
 
@@ -65,6 +67,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("master_keys", "", "64 hexadecimal digits each, the newest first; empty: a key file in the data folder"),
     ("extra_ca_file", "", "PEM file of further certificate authorities for outgoing TLS"),
     ("trusted_proxies", "", "networks whose X-Forwarded-For is believed"),
+    ("metrics_token", "", "bearer token that opens /metrics from other machines; empty: only from this one"),
     ("log", "info", "log filter, e.g. info,skylight=debug"),
 ];
 
@@ -150,6 +153,7 @@ impl Reader<'_> {
         let master_keys = self.get("master_keys", keys);
         let extra_ca_file = self.get("extra_ca_file", |v| Ok(Some(v).filter(|v| !v.is_empty()).map(PathBuf::from)));
         let trusted_proxies = self.get("trusted_proxies", networks);
+        let metrics_token = self.get("metrics_token", token);
         let log = self.get("log", log_filter);
         Some(Config {
             listen: listen?,
@@ -171,6 +175,7 @@ impl Reader<'_> {
             master_keys: master_keys?,
             extra_ca_file: extra_ca_file?,
             trusted_proxies: trusted_proxies?,
+            metrics_token: metrics_token?,
             log: log?,
         })
     }
@@ -263,6 +268,15 @@ fn waits(text: &str) -> Result<Vec<Duration>, &'static str> {
 fn keys(text: &str) -> Result<Vec<Secret>, &'static str> {
     let key = |k: &str| (k.len() == 64 && k.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Secret::new(k));
     list(text, key).ok_or("is not a list of keys of 64 hexadecimal digits")
+}
+
+/// Empty is none.
+fn token(text: &str) -> Result<Option<Secret>, &'static str> {
+    match text {
+        "" => Ok(None),
+        token if token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(token))),
+        _ => Err("is not a token of at least 16 characters without blanks"),
+    }
 }
 
 fn log_filter(text: &str) -> Result<String, &'static str> {

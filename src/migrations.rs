@@ -29,6 +29,7 @@ migrations![
     "0016_partner_webhook",
     "0017_audit",
     "0018_contact_type_blacklisted",
+    "0019_brands",
     "0021_lane_health",
     "0022_search_at_once",
 ];

@@ -5,7 +5,7 @@ use crate::http::docs::Document;
 use crate::http::gate::{self, Gate};
 use crate::http::openapi::Told;
 use crate::http::pipeline::Pipeline;
-use crate::http::{Http, Route, docs, health, openapi};
+use crate::http::{Http, Route, docs, health, metrics, openapi};
 use crate::{audit, auth, dashboard, hub, partners, team, workspaces};
 use crate::{channels, contacts, conversations, events, plans, tickets, usage, webhooks};
 use axum::extract::DefaultBodyLimit;
@@ -25,6 +25,7 @@ pub fn all() -> Vec<Route> {
         events::api::routes(),
         audit::api::routes(),
         partners::api::routes(),
+        partners::brand::api::routes(),
         plans::api::routes(),
         workspaces::account::api::routes(),
         workspaces::api::routes(),
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Route> {
         usage::api::routes(),
         hub::api::routes(),
         health::routes(),
+        metrics::routes(),
         docs::routes(),
         dashboard::routes(),
     ];
@@ -45,6 +47,7 @@ pub fn all() -> Vec<Route> {
 pub fn pages() -> Vec<Route> {
     let rooms = [
         team::pages::sign_in::routes(),
+        team::pages::reset::routes(),
         workspaces::pages::routes(),
         workspaces::visits::pages::routes(),
         auth::pages::keys::routes(),

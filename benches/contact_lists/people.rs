@@ -95,6 +95,9 @@ const LETTERS: [char; 28] = [
     'م', 'ن', 'ه', 'و', 'ي',
 ];
 
+/// People written by one statement.
+const ROWS: usize = 500;
+
 pub struct People {
     pub size: usize,
     first: i64,
@@ -129,72 +132,57 @@ impl People {
     }
 
     async fn write(&self, scope: WorkspaceScope) -> Result<()> {
-        const ROWS: usize = 500;
-        let (db, now) = (&self.app.db, self.app.now());
-        let rows: Vec<String> = (0..ROWS)
-            .map(|row| {
-                let n = row * 6;
-                format!(
-                    "($1, ${}, ${}, ${}, ${}, 'active', ${}, ${}, $2, $2)",
-                    n + 3,
-                    n + 4,
-                    n + 5,
-                    n + 6,
-                    n + 7,
-                    n + 8
-                )
+        for from in (0..self.size).step_by(ROWS) {
+            self.add(scope, from).await?;
+        }
+        self.tag_a_twentieth(scope).await?;
+        let counted = "UPDATE meter SET contacts = (SELECT COUNT(*) FROM contact WHERE contact.workspace_id = meter.workspace_id)";
+        self.exec(counted, args![]).await
+    }
+
+    async fn exec(&self, sql: &str, values: &[Value<'_>]) -> Result<()> {
+        let mut tx = self.app.db.begin().await?;
+        tx.exec(sql, values).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The people from a number on, by one statement.
+    async fn add(&self, scope: WorkspaceScope, from: usize) -> Result<()> {
+        let texts: Vec<_> = (from..from + ROWS)
+            .map(|n| {
+                let (name, email, phone) = (self.name(n), self.email(n), self.phone(n));
+                let found_by = format!("{}\n{email}\n{}", text::fold(&name), &phone[1..]);
+                (name, email, phone, if n % 50 == 7 { "telegram" } else { "whatsapp" }, n % 100 == 13, found_by)
             })
             .collect();
-        let sql = format!(
-            "INSERT INTO contact (workspace_id, name, email, phone, type, status, blacklisted, search_text, created_at, updated_at) VALUES {}",
-            rows.join(", ")
-        );
-        for from in (0..self.size).step_by(ROWS) {
-            let texts: Vec<_> = (from..from + ROWS)
-                .map(|n| {
-                    let (name, email, phone) = (self.name(n), self.email(n), self.phone(n));
-                    let found_by = format!("{}\n{email}\n{}", text::fold(&name), &phone[1..]);
-                    (name, email, phone, if n % 50 == 7 { "telegram" } else { "whatsapp" }, n % 100 == 13, found_by)
-                })
-                .collect();
-            let mut values = args![scope, now].to_vec();
-            for (name, email, phone, kind, blacklisted, found_by) in &texts {
-                values.extend([
-                    Value::Text(name),
-                    Value::Text(email),
-                    Value::Text(phone),
-                    Value::Text(kind),
-                    Value::Bool(*blacklisted),
-                    Value::Text(found_by),
-                ]);
-            }
-            let mut tx = db.begin().await?;
-            tx.exec(&sql, &values).await?;
-            tx.commit().await?;
+        let now = self.app.now();
+        let (mut rows, mut values) = (Vec::new(), args![scope, now].to_vec());
+        for (name, email, phone, kind, blacklisted, found_by) in &texts {
+            let [name_at, email_at, phone_at, kind_at, blacklisted_at, text_at] =
+                [1, 2, 3, 4, 5, 6].map(|n| values.len() + n);
+            rows.push(format!(
+                "($1, ${name_at}, ${email_at}, ${phone_at}, ${kind_at}, 'active', ${blacklisted_at}, ${text_at}, $2, $2)"
+            ));
+            let [name, email, phone, kind, found_by] = [name, email, phone, *kind, found_by].map(Value::Text);
+            values.extend([name, email, phone, kind, Value::Bool(*blacklisted), found_by]);
         }
-        let mut tx = db.begin().await?;
-        let tag: i64 = tx
-            .one(
-                "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, 'vip', $2) RETURNING id",
-                args![scope, now],
-            )
-            .await?;
+        let sql = "INSERT INTO contact (workspace_id, name, email, phone, type, status, blacklisted, search_text, created_at, updated_at)";
+        self.exec(&format!("{sql} VALUES {}", rows.join(", ")), &values).await
+    }
+
+    async fn tag_a_twentieth(&self, scope: WorkspaceScope) -> Result<()> {
+        let mut tx = self.app.db.begin().await?;
+        let sql = "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1, 'vip', $2) RETURNING id";
+        let tag: i64 = tx.one(sql, args![scope, self.app.now()]).await?;
         tx.commit().await?;
         // Every row counts itself on its tag: in one transaction they would be ever slower.
         for from in (0..i64::try_from(self.size)?).step_by(10_000) {
-            let mut tx = db.begin().await?;
-            tx.exec(
-                "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
-                 SELECT workspace_id, id, CAST($2 AS BIGINT), 0 FROM contact
-                 WHERE workspace_id = $1 AND id > $3 AND id <= $3 + 10000 AND id % 20 = 0",
-                args![scope, tag, from],
-            )
-            .await?;
-            tx.commit().await?;
+            let given = "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
+                         SELECT workspace_id, id, CAST($2 AS BIGINT), 0 FROM contact
+                         WHERE workspace_id = $1 AND id > $3 AND id <= $3 + 10000 AND id % 20 = 0";
+            self.exec(given, args![scope, tag, from]).await?;
         }
-        let mut tx = db.begin().await?;
-        tx.exec("UPDATE meter SET contacts = (SELECT COUNT(*) FROM contact WHERE contact.workspace_id = meter.workspace_id)", args![]).await?;
-        tx.commit().await?;
         Ok(())
     }
 
@@ -207,9 +195,7 @@ impl People {
         *self.took.1.lock() = began.elapsed();
         if self.app.db.engine() == Engine::Postgres {
             // Autovacuum would, a minute later.
-            let mut tx = self.app.db.begin().await?;
-            tx.exec("ANALYZE", args![]).await?;
-            tx.commit().await?;
+            self.exec("ANALYZE", args![]).await?;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use skylight_test_support::http::HttpClient;
 use skylight_test_support::meta::MetaStandIn;
 use skylight_test_support::postgres::TestDatabase;
 use skylight_test_support::tempdir::TempDir;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub const WORKSPACES: usize = 50;
@@ -193,9 +194,13 @@ impl Caller {
     }
 
     pub async fn add_webhook(&self, server: &Server, workspace: &Workspace, url: &str) -> i64 {
+        self.hook(server.address, &workspace.key, url).await
+    }
+
+    pub async fn hook(&self, server: SocketAddr, key: &str, url: &str) -> i64 {
         let body = json!({"name": "Bench", "url": url, "events": ["*"]});
-        let made = self.create(server, workspace, "/api/v1/webhooks", &body).await;
-        made["data"]["id"].as_i64().unwrap_or_default()
+        let request = self.0.post(format!("http://{server}/api/v1/webhooks")).bearer(key).json(&body);
+        request.send().await.expect(201)["data"]["id"].as_i64().unwrap_or_default()
     }
 
     pub async fn remove_webhook(&self, server: &Server, workspace: &Workspace, id: i64) {

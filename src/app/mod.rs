@@ -2,6 +2,7 @@
 //! house reaches for these by itself.
 
 mod keys;
+pub mod metrics;
 mod origin;
 mod store;
 mod unit;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::kernel::cache::{Caches, Rooms};
 use crate::kernel::seal::{DataKey, MasterKeys};
 use crate::kernel::{Clock, Error, Instant, Random, Result, Secret};
+use metrics::Metrics;
 use skylight_db::{Db, PostgresSettings, SqliteSettings};
 use skylight_outbound::{Client, Guard, Resolve};
 use std::ops::Deref;
@@ -39,6 +41,8 @@ pub struct Services {
     pub caches: Caches,
     /// State that rooms share between their tasks.
     pub rooms: Rooms,
+    /// What is counted for whoever watches.
+    pub metrics: Metrics,
     clock: Box<dyn Clock>,
     masters: MasterKeys,
     stopping: watch::Sender<bool>,
@@ -82,6 +86,7 @@ impl App {
             masters,
             caches: Caches::default(),
             rooms: Rooms::default(),
+            metrics: Metrics::default(),
             stopping: watch::Sender::new(false),
         })))
     }

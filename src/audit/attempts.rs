@@ -5,6 +5,7 @@ use super::store::{self, Line};
 use super::{Action, Changes, Outcome};
 use crate::app::{App, Origin, Trace};
 use crate::auth::{PartnerScope, WorkspaceScope};
+use crate::kernel::error::Asked;
 use crate::kernel::{Instant, Result};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -28,14 +29,23 @@ impl Attempts {
     }
 }
 
-/// Notes that a partner asked for a client that is not its own. Never a reason to fail what was answered.
-pub async fn refused(app: &App, partner: PartnerScope, origin: Origin, client: i64) {
-    // An id that was written wrong reads as 0, which nobody has.
-    if client < 1 || !app.rooms.of::<Attempts>().has_room(partner, app.now()) {
+/// Notes that a partner asked for what is not its own. Never a reason to fail what was answered.
+pub async fn refused(app: &App, partner: PartnerScope, origin: Origin, asked: &Asked) {
+    if !could_be(asked) || !app.rooms.of::<Attempts>().has_room(partner, app.now()) {
         return;
     }
-    if let Err(error) = note(app, partner, origin, client).await {
-        tracing::warn!(%error, partner = partner.id(), client, "a refused request could not be noted");
+    if let Err(error) = note(app, partner, origin, asked).await {
+        tracing::warn!(%error, partner = partner.id(), ?asked, "a refused request could not be noted");
+    }
+}
+
+/// Whether it is an id at all. One that was written wrong reads as 0, which nobody has.
+fn could_be(asked: &Asked) -> bool {
+    match asked {
+        Asked::Client(id) => *id >= 1,
+        Asked::ClientNamed(id) | Asked::PartnerNamed(id) => {
+            (3..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        }
     }
 }
 
@@ -68,12 +78,17 @@ async fn note_refusal(app: &App, origin: Origin, whose: Whose, action: Action, m
     unit.commit().await
 }
 
-async fn note(app: &App, partner: PartnerScope, origin: Origin, client: i64) -> Result<()> {
+async fn note(app: &App, partner: PartnerScope, origin: Origin, asked: &Asked) -> Result<()> {
     let mut unit = app.begin_by(origin).await?;
     let (origin, now) = (unit.origin().clone(), unit.now());
-    let changes = Changes::none().written();
-    let action = Action::ClientAsked;
-    let line = Line { origin: &origin, action, target: client, outcome: Outcome::Refused, changes: &changes };
+    // What is called by a word has no number that the partner may know.
+    let (action, target, changes) = match asked {
+        Asked::Client(id) => (Action::ClientAsked, *id, Changes::none()),
+        Asked::ClientNamed(id) => (Action::ClientAsked, 0, Changes::of("asked_for", id)),
+        Asked::PartnerNamed(id) => (Action::PartnerAsked, 0, Changes::of("asked_for", id)),
+    };
+    let changes = changes.written();
+    let line = Line { origin: &origin, action, target, outcome: Outcome::Refused, changes: &changes };
     store::insert_for_partner(&mut unit.tx, partner, &line, now).await?;
     unit.commit().await
 }

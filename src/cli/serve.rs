@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::auth::{self, Limiter, guesses, sessions};
 use crate::config::Config;
-use crate::http::{idempotency, server};
-use crate::jobs::Workers;
+use crate::http::{idempotency, metrics, server};
+use crate::jobs::{self, Workers};
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
 use crate::{channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces};
 use skylight_outbound::{Resolve, SystemResolver};
@@ -30,6 +30,9 @@ pub async fn open_among(
     workspaces::on_birth(&app, channels::open_settings);
     workspaces::on_purge(&app, contacts::indexing::forget);
     mail::open(&app)?;
+    metrics::measure(&app);
+    jobs::measure(&app);
+    events::measure(&app);
     partners::on_birth(&app, tickets::open_desk);
     Ok(app)
 }
@@ -54,6 +57,7 @@ impl Server {
             .with(conversations::SendMessages)
             .with(mail::SendMail)
             .with_steps::<workspaces::PlanChange>()
+            .with(mail::SendPartnerMail)
             .with(workspaces::Purge);
         let listen = app.config.listen;
         let listener = TcpListener::bind(listen).await;

@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod choose;
 mod figure;
+pub mod forgot;
 mod problem;
 mod reader;
 mod shell;

@@ -6,6 +6,7 @@ use crate::http::Http;
 use crate::http::browser;
 use crate::kernel::{Error, Language, Result};
 use crate::partners::Colour;
+use crate::partners::brand::LOGOS;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
@@ -72,7 +73,7 @@ impl Reader {
     }
 
     /// What a page shows around its part. `here` is its own path, with what must stay in its query.
-    pub fn frame(&self, brand: &str, colour: Option<Colour>, here: &str) -> Frame {
+    pub fn frame(&self, brand: &str, colour: Option<Colour>, logo: Option<&str>, here: &str) -> Frame {
         let (root, other) = (root(&self.app), self.language.other());
         let mark = if here.contains('?') { '&' } else { '?' };
         Frame {
@@ -81,13 +82,15 @@ impl Reader {
             root: root.to_owned(),
             brand: brand.to_owned(),
             colour: colour.map(Colour::digits),
+            // Pages load nothing from elsewhere.
+            logo: logo.filter(|logo| logo.starts_with(LOGOS)).map(str::to_owned),
             elsewhere: format!("{root}{here}{mark}lang={}", other.code()),
         }
     }
 
     /// Without a brand: nobody knows whose page it is.
     pub fn bare_frame(&self, here: &str) -> Frame {
-        self.frame("", None, here)
+        self.frame("", None, None, here)
     }
 }
 
@@ -101,6 +104,8 @@ pub struct Frame {
     pub brand: String,
     /// Digits of the brand's colour.
     pub colour: Option<String>,
+    /// The path of the brand's logo.
+    pub logo: Option<String>,
     /// This page in the other language.
     pub elsewhere: String,
 }

@@ -63,7 +63,7 @@ impl Shell {
             By::Visit(_) => (session.brand.clone(), Some(day_and_time(session.expires_at, &session.timezone))),
         };
         Self {
-            frame: reader.frame(&session.brand, colour, here.path()),
+            frame: reader.frame(&session.brand, colour, session.logo.as_deref(), here.path()),
             places,
             here,
             form: session.form.reveal().to_owned(),
@@ -77,7 +77,7 @@ impl Shell {
     pub fn of_partner(reader: &Reader, session: &PartnerSession, here: Place) -> Self {
         let colour = session.colour.as_deref().and_then(Colour::parse);
         Self {
-            frame: reader.frame(&session.brand, colour, here.path()),
+            frame: reader.frame(&session.brand, colour, session.logo.as_deref(), here.path()),
             places: vec![Place::PartnerHome, Place::PartnerKeys, Place::PartnerWebhook],
             here,
             form: session.form.reveal().to_owned(),

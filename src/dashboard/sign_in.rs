@@ -25,6 +25,8 @@ pub struct Door {
     pub landing: &'static str,
     /// Of its sessions.
     pub cookie: &'static str,
+    /// Where one asks for a new password.
+    pub forgot: &'static str,
 }
 
 #[derive(Template)]
@@ -32,6 +34,7 @@ pub struct Door {
 struct Login<'a> {
     frame: Frame,
     action: &'static str,
+    forgot: &'static str,
     form: &'a str,
     next: &'a str,
     workspace: &'a str,
@@ -115,7 +118,8 @@ fn login_page(
     let anonymous = Anonymous::of(visitor.app, visitor.headers)?;
     let Again { next, workspace, email, fault } = *again;
     let next = local_path(next).unwrap_or_default();
-    let page = Login { frame, action: door.path, form: &anonymous.form, next, workspace, email, fault };
+    let Door { path, forgot, .. } = *door;
+    let page = Login { frame, action: path, forgot, form: &anonymous.form, next, workspace, email, fault };
     let response = visitor.reader.page(status, Referrer::SameOrigin, &page)?;
     Ok(anonymous.set_on(response))
 }
@@ -178,11 +182,8 @@ pub async fn end_former(unit: &mut Unit, app: &App, headers: &HeaderMap, cookie:
     }
 }
 
-/// Signs somebody out: their session is over, and their browser forgets it.
-pub async fn leave(app: &App, headers: &HeaderMap, door: &Door) -> Result<Response> {
-    let mut unit = app.begin().await?;
-    end_former(&mut unit, app, headers, door.cookie).await?;
-    unit.commit().await?;
+/// What somebody sees who has signed out; their browser forgets the session.
+pub fn left(app: &App, door: &Door) -> Result<Response> {
     let mut response = go_to(app, door.path);
     response.headers_mut().append(SET_COOKIE, browser::drop_cookie(app, door.cookie)?);
     Ok(response)

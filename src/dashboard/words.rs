@@ -38,6 +38,22 @@ texts! {
         wait_before_trying = "Too many attempts. Please wait a little before you try again.",
             "محاولات كثيرة جدًا. انتظر قليلًا قبل المحاولة من جديد.";
 
+        // Forgotten passwords.
+        forgot = "Forgot your password?", "نسيت كلمة المرور؟";
+        forgot_how = "Enter the e-mail you sign in with. A link where you choose a new password comes by mail.",
+            "أدخل البريد الإلكتروني الذي تسجّل الدخول به. يصلك بالبريد رابط تختار به كلمة مرور جديدة.";
+        forgot_without_mail = "This installation sends no mail. Please ask whoever invited you for a new link.",
+            "هذا النظام لا يرسل بريدًا. اطلب رابطًا جديدًا ممن دعاك.";
+        send_link = "Send the link", "إرسال الرابط";
+        no_email = "This is not an e-mail address.", "هذا ليس عنوان بريد إلكتروني.";
+        look_at_mail = "Please look at your mail", "تفقّد بريدك من فضلك";
+        link_sent = "If somebody signs in here by this e-mail, a link is on its way. It works once, within thirty minutes.",
+            "إن كان أحد يسجّل الدخول هنا بهذا البريد فالرابط في طريقه إليه. يعمل مرة واحدة، خلال ثلاثين دقيقة.";
+        back_to_sign_in = "Back to signing in", "العودة إلى تسجيل الدخول";
+        new_password_at = "You choose a new password of your login at", "تختار كلمة مرور جديدة لدخولك إلى";
+        reset_dead_why = "It may have been used already, or replaced by a newer one, or its thirty minutes are over. Please ask for a new link.",
+            "ربما استُخدم من قبل، أو حل محله رابط أحدث، أو انقضت دقائقه الثلاثون. اطلب رابطًا جديدًا.";
+
         // A partner's visit.
         visit = "Enter a client's workspace", "الدخول إلى مساحة عمل عميل";
         visit_where = "You are about to enter, as its partner, the workspace of", "ستدخل، بصفتك الشريك، إلى مساحة عمل";
@@ -98,6 +114,7 @@ texts! {
         keys = "API keys", "مفاتيح الواجهة البرمجية";
         keys_about = "Other systems use a key to work with this workspace. Keep keys secret: whoever has one can do what the API can.",
             "تستخدم الأنظمة الأخرى المفتاح للعمل مع مساحة العمل هذه. احفظ المفاتيح سرًا: من يملك أحدها يستطيع كل ما تستطيعه الواجهة البرمجية.";
+        partner_id = "Your id in the second partner API (/api/v2)", "معرّفك في واجهة الشركاء الثانية (/api/v2)";
         partner_keys_about = "With a partner key your systems manage your clients. Keep keys secret: whoever has one can do what the partner API can.",
             "بمفتاح الشريك تدير أنظمتك عملاءك. احفظ المفاتيح سرًا: من يملك أحدها يستطيع كل ما تستطيعه واجهة الشركاء.";
         not_in_plan = "The plan does not include the API: keys are refused until it does.", "لا تشمل الباقة الواجهة البرمجية: تُرفض المفاتيح حتى تشملها.";

@@ -8,11 +8,13 @@
 
 pub mod api;
 mod feed;
+mod metrics;
 mod numbering;
 mod retention;
 mod store;
 
 pub use feed::{Feed, FeedQuery, TEST, feed, written};
+pub use metrics::measure;
 pub use numbering::{Reader, run};
 pub use retention::forget_old;
 

@@ -4,7 +4,7 @@ use super::Event;
 use super::feed::Numbered;
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::Instant;
-use skylight_db::{Param, Read, Result, Tx, Value, args, list, padded, placeholders};
+use skylight_db::{Db, Param, Read, Result, Tx, Value, args, list, padded, placeholders};
 use std::ops::Range;
 
 pub async fn insert(
@@ -72,6 +72,17 @@ pub async fn all_workspaces_has_unnumbered(read: impl Read) -> Result<bool> {
 }
 
 /// The oldest of these ids, without those of some streams.
+/// How many wait for their number, up to a bound, and since when the oldest does.
+pub async fn all_workspaces_unnumbered_count(db: &Db) -> Result<(i64, Option<Instant>)> {
+    db.long()
+        .one(
+            "SELECT COUNT(*), MIN(created_at)
+             FROM (SELECT created_at FROM event WHERE seq IS NULL ORDER BY id LIMIT 10000) AS waiting",
+            args![],
+        )
+        .await
+}
+
 pub async fn all_workspaces_unnumbered(
     tx: &mut Tx,
     ids: Range<i64>,

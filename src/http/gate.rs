@@ -2,6 +2,7 @@
 //! (`security.md` section 13), first failure answers.
 
 use super::idempotency::{self, Outcome};
+use super::metrics::Taken;
 use super::people;
 use super::pipeline::{self, Attempt, GaveWay};
 use super::route::{Permission, Route, Who};
@@ -69,7 +70,10 @@ impl Gate {
 
     fn rule(&self, request: &Request) -> Option<Rule> {
         let path = request.extensions().get::<MatchedPath>()?;
-        let rules = self.rules.get(path.as_str())?;
+        let (pattern, rules) = self.rules.get_key_value(path.as_str())?;
+        if let Some(taken) = request.extensions().get::<Taken>() {
+            taken.is(pattern);
+        }
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         rules.iter().find(|(of, _)| of == method).map(|(_, rule)| *rule)
     }
@@ -204,8 +208,8 @@ async fn admit(gate: &Gate, rule: Rule, identified: Identified, request: Request
             let caller = PartnerCaller { app, key, trace, claim };
             request.extensions_mut().insert(caller.clone());
             let response = run(request, &body, next).await;
-            if let Some(Attempt(client)) = response.extensions().get() {
-                audit::refused(&caller.app, caller.scope(), caller.origin(), *client).await;
+            if let Some(Attempt(asked)) = response.extensions().get() {
+                audit::refused(&caller.app, caller.scope(), caller.origin(), asked).await;
             }
             Ok(response)
         }

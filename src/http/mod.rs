@@ -9,6 +9,7 @@ pub mod extract;
 pub mod gate;
 pub mod health;
 pub mod idempotency;
+pub mod metrics;
 pub mod openapi;
 mod people;
 pub mod pipeline;

@@ -2,9 +2,11 @@
 //! 500, and errors written in the documented envelope.
 
 use super::gate::ClientAddress;
+use super::metrics::{self, InFlight, Taken};
 use super::problem;
 use super::route::Dialect;
 use crate::app::{App, Trace};
+use crate::kernel::error::Asked;
 use crate::kernel::{Error, Problem};
 use axum::Router;
 use axum::body::Body;
@@ -50,11 +52,14 @@ impl Pipeline {
         request.extensions_mut().insert(Trace { request_id: id.as_str().into(), address });
         let head = (request.method().clone(), request.uri().path().to_owned());
         let began = std::time::Instant::now();
+        let (_in_flight, taken) = (InFlight::begin(&self.app), Taken::default());
+        request.extensions_mut().insert(taken.clone());
         let response = match self.refusal(&request) {
             Some(error) => error.into_response(),
             None => self.guarded(request, &head.1).await,
         };
         let response = finish(response, &id, Dialect::of_path(&head.1));
+        metrics::count(&self.app, &taken, &head.0, response.status().as_u16(), began.elapsed());
         tracing::debug!(
             request_id = id, method = %head.0, path = head.1, status = response.status().as_u16(),
             micros = began.elapsed().as_micros() as u64, "request"
@@ -116,9 +121,9 @@ struct Pending(Problem);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GaveWay;
 
-/// Marks the refusal of a client that is not the caller's.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Attempt(pub i64);
+/// Marks the refusal of what is not the caller's.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt(pub Asked);
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
@@ -129,8 +134,8 @@ impl IntoResponse for Error {
         let problem = self.public().into_owned();
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
-        if let Some(client) = problem.attempt {
-            response.extensions_mut().insert(Attempt(client));
+        if let Some(asked) = problem.attempt.clone() {
+            response.extensions_mut().insert(Attempt(asked));
         }
         response.extensions_mut().insert(Pending(problem));
         if gave_way {

@@ -5,6 +5,7 @@ use crate::auth::PartnerScope;
 use crate::http::extract::{Segment, TwoSegments};
 use crate::http::route::Shape;
 use crate::http::{Answer, PartnerCaller, Reply, Route, Unread, UnreadQuery, Who};
+use crate::kernel::error::Asked;
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::{Email, Error, Result};
 use crate::team::Invitation;
@@ -198,12 +199,15 @@ impl Input for Change {
 /// The partner in the path is the one who asks: everybody else's is not found.
 async fn own(caller: &PartnerCaller, id: &str) -> Result<PartnerScope> {
     let own = partners::hub::public_id(&caller.app, caller.scope()).await?;
-    if *own == *id { Ok(caller.scope()) } else { Err(Error::no_such("Partner")) }
+    if *own == *id {
+        return Ok(caller.scope());
+    }
+    Err(Error::no_such("Partner").attempted(Asked::PartnerNamed(id.to_owned())))
 }
 
 async fn get(caller: PartnerCaller, Segment(id): Segment) -> Answer {
     let partner = own(&caller, &id).await?;
-    Reply::bare(&super::partner(&caller.app.db, partner).await?)
+    Reply::bare(&super::partner(&caller.app, partner).await?)
 }
 
 async fn update(caller: PartnerCaller, Segment(id): Segment, body: Unread) -> Answer {

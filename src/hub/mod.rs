@@ -19,7 +19,6 @@ use crate::workspaces::NewClient;
 use crate::{partners, webhooks};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use skylight_db::Db;
 use utoipa::ToSchema;
 
 /// A partner. Attributes that the documentation calls deprecated or internal have neutral values.
@@ -32,7 +31,7 @@ pub struct Partner {
     pub brand_name: String,
     #[schema(example = false)]
     pub payment_required: bool,
-    #[schema(required, example = "https://dashboard.skylightchat.com/storage/partners/7/logo.png")]
+    #[schema(required, example = "https://dashboard.skylightchat.com/storage/logos/9f2c…e1.png")]
     pub logo_url: Option<String>,
     #[schema(example = false)]
     pub onboarding_deeplink_add_params: bool,
@@ -59,26 +58,26 @@ pub struct Partner {
 }
 
 /// The partner as it is now.
-pub async fn partner(db: &Db, scope: PartnerScope) -> Result<Partner> {
-    let known = partners::hub::get(db, scope).await?;
-    let webhook_url = webhooks::hub::url(db, scope).await?;
-    Ok(Partner::of(known, webhook_url))
+pub async fn partner(app: &App, scope: PartnerScope) -> Result<Partner> {
+    let known = partners::hub::get(&app.db, scope).await?;
+    let webhook_url = webhooks::hub::url(&app.db, scope).await?;
+    Ok(Partner::of(app, known, webhook_url))
 }
 
 /// Likewise, with what the unit has just changed.
 pub async fn partner_within(unit: &mut Unit, scope: PartnerScope) -> Result<Partner> {
     let known = partners::hub::get(&mut unit.tx, scope).await?;
     let webhook_url = webhooks::hub::url(&mut unit.tx, scope).await?;
-    Ok(Partner::of(known, webhook_url))
+    Ok(Partner::of(unit.app(), known, webhook_url))
 }
 
 impl Partner {
-    fn of(known: partners::hub::HubPartner, webhook_url: Option<String>) -> Self {
+    fn of(app: &App, known: partners::hub::HubPartner, webhook_url: Option<String>) -> Self {
         Self {
             id: known.public_id,
             brand_name: known.company_name,
             payment_required: false,
-            logo_url: known.logo_url,
+            logo_url: partners::brand::address(app, known.logo_url),
             onboarding_deeplink_add_params: false,
             webhook_url,
             partner_redirect_url: known.redirect_url,

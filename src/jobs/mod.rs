@@ -7,6 +7,7 @@
 
 mod health;
 mod lane;
+mod metrics;
 mod node;
 mod steps;
 mod store;
@@ -14,6 +15,7 @@ mod worker;
 
 pub use health::{Fared, Health};
 pub use lane::{Kind, Opened, Verdict};
+pub use metrics::measure;
 pub use node::can_write;
 pub use steps::Steps;
 pub use worker::Workers;
@@ -95,7 +97,9 @@ pub async fn enqueue_at(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob], due: In
 
 /// Queues jobs that somebody is waiting for: before all others of their lane, and also while it rests.
 pub async fn enqueue_first(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<()> {
-    enqueue_at(unit, lane, jobs, Instant::from_micros(0)).await?;
+    let first = store::all_workspaces_first(&mut unit.tx, lane.kind, lane.key).await?;
+    let due = first.map_or(unit.now(), |first| first.before(Duration::from_micros(1)).min(unit.now()));
+    enqueue_at(unit, lane, jobs, due).await?;
     wake(unit, lane.kind, lane.key).await
 }
 

@@ -50,6 +50,17 @@ fn in_chunks<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
+/// When the first job of a lane is due.
+pub async fn all_workspaces_first(tx: &mut Tx, kind: &str, key: i64) -> Result<Option<Instant>> {
+    let micros: Option<i64> = tx.opt(
+        "SELECT job.run_at FROM job JOIN job_lane ON job_lane.id = job.lane_id
+         WHERE job_lane.kind = $1 AND job_lane.key = $2 ORDER BY job.lane_id, job.run_at LIMIT 1",
+        args![kind, key],
+    )
+    .await?;
+    Ok(micros.map(Instant::from_micros))
+}
+
 pub async fn all_workspaces_wake_lane(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
     tx.exec(
         "UPDATE job_lane SET not_before = 0, due_at = $3 WHERE kind = $1 AND key = $2 AND due_at IS NOT NULL",
@@ -130,6 +141,21 @@ pub async fn all_workspaces_due_heads(db: &Db, lane: i64, now: Instant, limit: i
         args![lane, now, limit],
     )
     .await
+}
+
+/// By kind: due jobs that wait, and since when the oldest does. Counted up to a bound, through the lanes that have waited
+/// longest.
+pub async fn all_workspaces_waiting(db: &Db, now: Instant) -> Result<Vec<(String, i64, Instant)>> {
+    db.long()
+        .all(
+            "SELECT kind, COUNT(*), MIN(run_at) FROM (
+                 SELECT lane.kind, job.run_at FROM (
+                     SELECT id, kind FROM job_lane WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT 1000
+                 ) AS lane JOIN job ON job.lane_id = lane.id AND job.run_at <= $1 LIMIT 10000
+             ) AS waiting GROUP BY kind",
+            args![now],
+        )
+        .await
 }
 
 /// Whether the lease still holds; locks the lane's row until the commit, and notes how the lane fares.

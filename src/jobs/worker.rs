@@ -1,6 +1,7 @@
 //! Leases due lanes and runs them, as many as the node has places for.
 
 use super::lane::{Kind, Runner};
+use super::metrics::Kinds;
 use super::node::{FRESH, Node};
 use super::steps::{Steps, Stepwise};
 use super::{Lane, store};
@@ -15,8 +16,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// Lanes that one node works on at a time.
-const PLACES: usize = 256;
+/// Lanes that one node works on at a time. One that waits for its receiver costs a place and little else.
+const PLACES: usize = 1024;
 const POLL: Duration = Duration::from_millis(500);
 /// How long a lane rests after an unexpected failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -64,6 +65,7 @@ impl Workers {
         let kind = Arc::new(kind);
         let run: RunLane = Box::new(move |app, node, lane| Box::pin(Runner::new(kind.clone(), app, node, lane).run()));
         self.kinds.insert(K::NAME, run);
+        self.app.rooms.of::<Kinds>().0.write().push(K::NAME);
         self
     }
 

@@ -28,8 +28,17 @@ pub struct Problem {
     /// By field, in the order they were found.
     pub errors: FieldErrors,
     pub retry_after: Option<u64>,
-    /// A client that was asked for and is not the caller's. Not told; the attempt is noted.
-    pub attempt: Option<i64>,
+    /// What was asked for and is not the caller's. Not told; the attempt is noted.
+    pub attempt: Option<Asked>,
+}
+
+/// Something that a partner asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    Client(i64),
+    /// By the id that the second partner API calls it by; likewise below.
+    ClientNamed(String),
+    PartnerNamed(String),
 }
 
 /// Messages by dotted field name.
@@ -77,6 +86,7 @@ problems! {
     unauthenticated = 401, "Unauthenticated. Please provide a valid API key.";
     partner_unauthenticated = 401, "Unauthenticated. Please provide a valid partner API key.";
     hub_unauthenticated = 401, "Unauthenticated. Send your partner API key in the X-API-Key header, or a token as Authorization: Bearer.";
+    metrics_unauthenticated = 401, "Unauthenticated. Present the metrics token as Authorization: Bearer.";
     wrong_login = 401, "The username or the password is wrong.";
     bad_signature = 401, "The signature is missing or wrong.";
     wrong_credential = 403, "This credential does not open this part of the API.";
@@ -150,8 +160,8 @@ impl Error {
         self.with(|problem| problem.retry_after = Some(seconds))
     }
 
-    pub fn attempted(self, client: i64) -> Self {
-        self.with(|problem| problem.attempt = Some(client))
+    pub fn attempted(self, asked: Asked) -> Self {
+        self.with(|problem| problem.attempt = Some(asked))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Problem)) -> Self {

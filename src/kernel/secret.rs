@@ -36,8 +36,13 @@ impl std::fmt::Debug for Secret {
 
 /// SHA-256 of a token: what is stored and looked up instead of the token.
 pub fn digest(text: &str) -> [u8; 32] {
+    digest_of(text.as_bytes())
+}
+
+/// SHA-256 of bytes.
+pub fn digest_of(bytes: &[u8]) -> [u8; 32] {
     use sha2::Digest;
-    sha2::Sha256::digest(text.as_bytes()).into()
+    sha2::Sha256::digest(bytes).into()
 }
 
 /// HMAC-SHA-256.

@@ -14,6 +14,10 @@ pub enum TokenKind {
     Invitation,
     /// Likewise, for a partner's people.
     PartnerInvitation,
+    /// A page where somebody who forgot theirs chooses a new password.
+    Reset,
+    /// Likewise, one of a partner's people.
+    PartnerReset,
     /// A page where a partner enters a client's workspace.
     Visit,
     /// A browser that is signed in to a workspace.
@@ -25,11 +29,13 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Workspace,
         Self::Partner,
         Self::Invitation,
         Self::PartnerInvitation,
+        Self::Reset,
+        Self::PartnerReset,
         Self::Visit,
         Self::Session,
         Self::PartnerSession,
@@ -42,6 +48,8 @@ impl TokenKind {
             Self::Partner => "pk_live_",
             Self::Invitation => "inv_",
             Self::PartnerInvitation => "pin_",
+            Self::Reset => "rst_",
+            Self::PartnerReset => "prs_",
             Self::Visit => "ipt_",
             Self::Session => "ses_",
             Self::PartnerSession => "pse_",
@@ -54,9 +62,7 @@ impl TokenKind {
     fn random(self) -> usize {
         match self {
             Self::Workspace | Self::Partner | Self::Visit => 34,
-            Self::Invitation | Self::PartnerInvitation | Self::Session | Self::PartnerSession | Self::PartnerToken => {
-                43
-            }
+            _ => 43,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Sends mails. A lane is a workspace's; refusals that will pass are tried again on a schedule, others are not.
 
 use super::transport::{Exchange, Outcome};
-use super::{Letter, Written, context, store};
+use super::{Letter, Sender, Written, store};
 use crate::app::{App, Unit};
-use crate::auth::WorkspaceScope;
+use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
 use crate::kernel::Result;
 use crate::kernel::seal::DataKey;
+use crate::partners;
 use crate::workspaces::{self, Activity};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,10 +17,14 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct SendMail;
 
+/// Sends the mails to one partner's people.
+#[derive(Debug)]
+pub struct SendPartnerMail;
+
 /// What the mails of a lane share.
 #[derive(Debug)]
 pub struct Outbox {
-    scope: WorkspaceScope,
+    sender: Sender,
     key: Arc<DataKey>,
     /// None since the operator has taken the server out of the settings.
     exchange: Option<Arc<Exchange>>,
@@ -45,6 +50,10 @@ impl SendMail {
     pub const LANE: &'static str = "mail";
 }
 
+impl SendPartnerMail {
+    pub const LANE: &'static str = "partner_mail";
+}
+
 impl Kind for SendMail {
     const NAME: &'static str = Self::LANE;
     const CONCURRENCY: usize = 4;
@@ -62,31 +71,78 @@ impl Kind for SendMail {
             Activity::Active => {}
         }
         let key = workspaces::data_key(app, scope).await?;
-        Ok(Opened::Ready(Outbox { scope, key, exchange: Exchange::of(app) }))
+        Ok(Opened::Ready(Outbox { sender: Sender::Workspace(scope), key, exchange: Exchange::of(app) }))
     }
 
     async fn load(&self, app: &App, outbox: &Outbox, jobs: &[Job]) -> Result<Vec<Option<Sealed>>> {
+        outbox.load(app, jobs).await
+    }
+
+    async fn perform(&self, app: &App, outbox: &Outbox, _: Job, sealed: Sealed) -> Outcome {
+        outbox.perform(app, sealed).await
+    }
+
+    async fn settle(&self, unit: &mut Unit, outbox: &Outbox, done: &mut Vec<(Job, Outcome)>) -> Result<Vec<Verdict>> {
+        outbox.settle(unit, done).await
+    }
+}
+
+impl Kind for SendPartnerMail {
+    const NAME: &'static str = Self::LANE;
+    const CONCURRENCY: usize = 4;
+    const STRICT: bool = false;
+    type Shared = Outbox;
+    type Item = Sealed;
+    type Done = Outcome;
+
+    async fn open(&self, app: &App, lane: &Lane) -> Result<Opened<Outbox>> {
+        let scope = PartnerScope::of_background_work(lane.key);
+        if !partners::is_active(app, scope).await? {
+            return Ok(Opened::Later(app.now().after(SLEEP)));
+        }
+        let key = partners::data_key(app, scope).await?;
+        Ok(Opened::Ready(Outbox { sender: Sender::Partner(scope), key, exchange: Exchange::of(app) }))
+    }
+
+    async fn load(&self, app: &App, outbox: &Outbox, jobs: &[Job]) -> Result<Vec<Option<Sealed>>> {
+        outbox.load(app, jobs).await
+    }
+
+    async fn perform(&self, app: &App, outbox: &Outbox, _: Job, sealed: Sealed) -> Outcome {
+        outbox.perform(app, sealed).await
+    }
+
+    async fn settle(&self, unit: &mut Unit, outbox: &Outbox, done: &mut Vec<(Job, Outcome)>) -> Result<Vec<Verdict>> {
+        outbox.settle(unit, done).await
+    }
+}
+
+impl Outbox {
+    async fn load(&self, app: &App, jobs: &[Job]) -> Result<Vec<Option<Sealed>>> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.subject).collect();
-        let rows = store::due(&app.db, outbox.scope, &ids).await?;
+        let rows = store::due(&app.db, self.sender, &ids).await?;
         let mut found: HashMap<i64, store::MailRow> = rows.into_iter().map(|row| (row.id, row)).collect();
         Ok(ids.iter().map(|id| found.remove(id).map(Sealed)).collect())
     }
 
-    async fn perform(&self, app: &App, outbox: &Outbox, _: Job, sealed: Sealed) -> Outcome {
+    async fn perform(&self, app: &App, sealed: Sealed) -> Outcome {
         if sealed.0.created_at.after(KEPT) < app.now() {
             return Outcome::Refused("it was not sent within a week".to_owned());
         }
-        let Some(exchange) = &outbox.exchange else {
+        let Some(exchange) = &self.exchange else {
             return Outcome::Deferred("no mail server is configured".to_owned());
         };
-        match sealed.opened(outbox) {
+        match sealed.opened(self) {
+            Ok(letter) if letter.mail.until.is_some_and(|until| until < app.now()) => {
+                Outcome::Refused("what it says is over".to_owned())
+            }
             Ok(letter) => exchange.send(app, &letter).await,
             // A key that does not open it today will not open it tomorrow.
             Err(error) => Outcome::Refused(error.to_string()),
         }
     }
 
-    async fn settle(&self, unit: &mut Unit, outbox: &Outbox, done: &mut Vec<(Job, Outcome)>) -> Result<Vec<Verdict>> {
+    async fn settle(&self, unit: &mut Unit, done: &[(Job, Outcome)]) -> Result<Vec<Verdict>> {
         let now = unit.now();
         let mut finished = Vec::new();
         let verdicts = done.iter().map(|(job, outcome)| {
@@ -100,13 +156,13 @@ impl Kind for SendMail {
                 (Outcome::Deferred(why) | Outcome::Refused(why), _) => Some(why),
             };
             if let Some(why) = why {
-                tracing::warn!(mail = job.subject, workspace = outbox.scope.id(), why, "a mail was given up");
+                tracing::warn!(mail = job.subject, sender = ?self.sender, why, "a mail was given up");
             }
             finished.push(job.subject);
             Verdict::Done
         });
         let verdicts = verdicts.collect();
-        store::delete(&mut unit.tx, outbox.scope, &finished).await?;
+        store::delete(&mut unit.tx, self.sender, &finished).await?;
         Ok(verdicts)
     }
 }
@@ -117,7 +173,7 @@ pub struct Sealed(store::MailRow);
 impl Sealed {
     fn opened(self, outbox: &Outbox) -> Result<Letter> {
         let store::MailRow { id, reference, body, created_at } = self.0;
-        let opened = outbox.key.open(&context(outbox.scope, &reference), &body)?;
+        let opened = outbox.key.open(&outbox.sender.context(&reference), &body)?;
         Ok(Letter { id, reference, mail: Written::read(&opened)?, written_at: created_at })
     }
 }

@@ -2,18 +2,21 @@
 //!
 //! A mail may hold a link that lets somebody in, so it is sealed with its workspace's key and kept no longer than it is
 //! needed. The operator's SMTP server carries it; without one ([`is_configured`]) callers show the link themselves.
-//! Table: `mail`.
+//! Tables: `mail`, `partner_mail`.
 
 mod jobs;
+mod reset;
 mod store;
 mod transport;
 
-pub use jobs::SendMail;
+pub use jobs::{SendMail, SendPartnerMail};
+pub use reset::{Reset, reset};
 pub use transport::open;
 
 use crate::app::{App, Unit};
-use crate::auth::WorkspaceScope;
+use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{LaneKey, NewJob};
+use crate::kernel::seal::DataKey;
 use crate::kernel::{Email, Error, Instant, Result, Secret};
 use crate::workspaces;
 use serde::{Deserialize, Serialize};
@@ -27,6 +30,7 @@ pub struct Mail {
     subject: String,
     text: Secret,
     html: Secret,
+    until: Option<Instant>,
 }
 
 /// Who a mail goes to, and whose name it carries.
@@ -45,7 +49,12 @@ impl Mail {
             return Err(Error::internal("a mail's header must not hold control characters"));
         }
         let [to, to_name, from_name, subject] = [to.as_str(), to_name, from_name, subject].map(str::to_owned);
-        Ok(Self { to, to_name, from_name, subject, text, html })
+        Ok(Self { to, to_name, from_name, subject, text, html, until: None })
+    }
+
+    /// After this moment it says nothing true any more, and is not sent.
+    pub fn worth_sending_until(self, until: Instant) -> Self {
+        Self { until: Some(until), ..self }
     }
 }
 
@@ -78,20 +87,42 @@ pub fn is_configured(app: &App) -> bool {
 /// Sends a mail once the unit is committed. Locks the workspace's mail lane.
 pub async fn send(unit: &mut Unit, scope: WorkspaceScope, mail: &Mail) -> Result<()> {
     let key = workspaces::data_key_within(unit, scope).await?;
+    let lane = LaneKey { kind: SendMail::LANE, key: scope.id(), workspace: Some(scope) };
+    queue(unit, Sender::Workspace(scope), &key, mail, lane).await
+}
+
+/// Likewise, to one of a partner's people. `key` is the partner's data key.
+pub async fn send_of_partner(unit: &mut Unit, scope: PartnerScope, key: &DataKey, mail: &Mail) -> Result<()> {
+    let lane = LaneKey { kind: SendPartnerMail::LANE, key: scope.id(), workspace: None };
+    queue(unit, Sender::Partner(scope), key, mail, lane).await
+}
+
+async fn queue(unit: &mut Unit, sender: Sender, key: &DataKey, mail: &Mail, lane: LaneKey) -> Result<()> {
     let reference = unit.app().random.alphanumeric(32);
     let sealed = {
         let text = Secret::new(serde_json::to_string(&Written::of(mail)).map_err(Error::internal)?);
-        key.seal(&context(scope, &reference), text.reveal(), &*unit.app().random)?
+        key.seal(&sender.context(&reference), text.reveal(), &*unit.app().random)?
     };
     let now = unit.now();
-    let id = store::insert(&mut unit.tx, scope, &reference, &sealed, now).await?;
-    let lane = LaneKey { kind: SendMail::LANE, key: scope.id(), workspace: Some(scope) };
+    let id = store::insert(&mut unit.tx, sender, &reference, &sealed, now).await?;
     crate::jobs::enqueue(unit, lane, &[NewJob { subject: id, group: id }]).await
 }
 
-/// What a mail is sealed for.
-fn context(scope: WorkspaceScope, reference: &str) -> String {
-    format!("mail.body:{}:{reference}", scope.id())
+/// In whose name mails go.
+#[derive(Clone, Copy, Debug)]
+enum Sender {
+    Workspace(WorkspaceScope),
+    Partner(PartnerScope),
+}
+
+impl Sender {
+    /// What a mail is sealed for.
+    fn context(self, reference: &str) -> String {
+        match self {
+            Self::Workspace(scope) => format!("mail.body:{}:{reference}", scope.id()),
+            Self::Partner(scope) => format!("partner_mail.body:{}:{reference}", scope.id()),
+        }
+    }
 }
 
 /// The form that is sealed.
@@ -103,6 +134,9 @@ struct Written {
     subject: String,
     text: String,
     html: String,
+    /// In microseconds; none in mails of earlier releases.
+    #[serde(default)]
+    until: Option<i64>,
 }
 
 impl Written {
@@ -114,13 +148,15 @@ impl Written {
             subject: mail.subject.clone(),
             text: mail.text.reveal().to_owned(),
             html: mail.html.reveal().to_owned(),
+            until: mail.until.map(Instant::micros),
         }
     }
 
     fn read(opened: &Secret) -> Result<Mail> {
         let written: Self = serde_json::from_str(opened.reveal()).map_err(Error::internal)?;
-        let Self { to, to_name, from_name, subject, text, html } = written;
-        Ok(Mail { to, to_name, from_name, subject, text: Secret::new(text), html: Secret::new(html) })
+        let Self { to, to_name, from_name, subject, text, html, until } = written;
+        let [text, html] = [text, html].map(Secret::new);
+        Ok(Mail { to, to_name, from_name, subject, text, html, until: until.map(Instant::from_micros) })
     }
 }
 

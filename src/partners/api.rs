@@ -14,5 +14,5 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn profile(caller: PartnerCaller) -> Answer {
-    Reply::data(&super::profile(&caller.app.db, caller.scope()).await?)
+    Reply::data(&super::profile(&caller.app.db, caller.scope()).await?.shown_by(&caller.app))
 }

@@ -2,6 +2,7 @@
 
 use super::{no_such, store};
 use crate::app::{App, Unit};
+use crate::audit::{self, Action, Changes};
 use crate::auth::PartnerScope;
 use crate::kernel::Result;
 use skylight_db::Read;
@@ -44,7 +45,14 @@ pub async fn public_id(app: &App, scope: PartnerScope) -> Result<Arc<str>> {
 }
 
 pub async fn update(unit: &mut Unit, scope: PartnerScope, change: &HubChange) -> Result<()> {
-    store::set_hub(&mut unit.tx, scope, change).await?;
+    if !store::set_hub(&mut unit.tx, scope, change).await? {
+        return Ok(());
+    }
+    // An address may hold a secret in its query.
+    let changes = Changes::none()
+        .and_if_given("partner_redirect_url_changed", change.redirect_url.as_ref().map(|_| true))
+        .and_if_given("allow_client_to_add_phone_no", change.allow_client_to_add_phone_no);
+    audit::record_for_partner(unit, scope, Action::PartnerUpdated, scope.id(), changes).await?;
     unit.changed();
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! partner API. Table: `partner`.
 
 pub mod api;
+pub mod brand;
 mod colour;
 pub mod hub;
 pub mod pages;
@@ -80,12 +81,20 @@ pub struct Seats {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Branding {
-    #[schema(example = "https://dashboard.skylightchat.com/storage/partners/7/logo.png")]
+    #[schema(example = "https://dashboard.skylightchat.com/storage/logos/9f2c…e1.png")]
     pub logo_url: Option<String>,
     #[schema(example = "#1a73e8")]
     pub primary_color: Option<String>,
     #[schema(example = "chat.rawabidigital.sa")]
     pub custom_domain: Option<String>,
+}
+
+impl Partner {
+    /// With the logo's whole address.
+    pub fn shown_by(mut self, app: &App) -> Self {
+        self.branding.logo_url = brand::address(app, self.branding.logo_url);
+        self
+    }
 }
 
 /// A partner just made.
@@ -226,7 +235,10 @@ pub async fn set_defaults(
         }
         None => None,
     };
-    found(store::set_defaults(&mut unit.tx, scope, country.map(Country::code), plan).await?)
+    found(store::set_defaults(&mut unit.tx, scope, country.map(Country::code), plan).await?)?;
+    let changes =
+        Changes::none().and_if_given("country", country.map(Country::code)).and_if_given("client_plan", client_plan);
+    audit::record_for_partner(unit, scope, Action::PartnerUpdated, scope.id(), changes).await
 }
 
 fn found(changed: bool) -> Result<()> {

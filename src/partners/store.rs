@@ -112,21 +112,24 @@ pub async fn hub(read: impl Read, scope: PartnerScope) -> Result<Option<HubPartn
     .await
 }
 
-pub async fn set_hub(tx: &mut Tx, scope: PartnerScope, change: &HubChange) -> Result<()> {
+/// Answers whether anything is different from before.
+pub async fn set_hub(tx: &mut Tx, scope: PartnerScope, change: &HubChange) -> Result<bool> {
     let HubChange { redirect_url, allow_client_to_add_phone_no } = change;
-    tx.exec(
-        "UPDATE partner SET redirect_url = CASE WHEN $2 THEN $3 ELSE redirect_url END,
+    let changed = tx
+        .exec(
+            "UPDATE partner SET redirect_url = CASE WHEN $2 THEN $3 ELSE redirect_url END,
              allow_client_to_add_phone_no = COALESCE($4, allow_client_to_add_phone_no)
-         WHERE id = $1",
-        args![
-            scope,
-            redirect_url.is_some(),
-            redirect_url.as_ref().and_then(Option::as_deref),
-            allow_client_to_add_phone_no
-        ],
-    )
-    .await
-    .map(|_| ())
+         WHERE id = $1 AND (($2 AND COALESCE(redirect_url, '') <> COALESCE($3, ''))
+             OR allow_client_to_add_phone_no <> COALESCE($4, allow_client_to_add_phone_no))",
+            args![
+                scope,
+                redirect_url.is_some(),
+                redirect_url.as_ref().and_then(Option::as_deref),
+                allow_client_to_add_phone_no
+            ],
+        )
+        .await?;
+    Ok(changed == 1)
 }
 
 pub async fn client_plan(read: impl Read, scope: PartnerScope) -> Result<Option<String>> {

@@ -8,6 +8,7 @@ pub mod api;
 mod input;
 mod invite;
 pub mod pages;
+mod reset;
 mod sign_in;
 mod store;
 mod words;

@@ -200,6 +200,12 @@ pub async fn void_links(tx: &mut Tx, scope: WorkspaceScope, member: i64) -> Resu
     tx.exec("DELETE FROM team_link WHERE workspace_id = $1 AND member_id = $2", args![scope, member]).await.map(|_| ())
 }
 
+/// Likewise, of one purpose alone.
+pub async fn void_links_for(tx: &mut Tx, scope: WorkspaceScope, member: i64, purpose: &str) -> Result<()> {
+    let sql = "DELETE FROM team_link WHERE workspace_id = $1 AND member_id = $2 AND purpose = $3";
+    tx.exec(sql, args![scope, member, purpose]).await.map(|_| ())
+}
+
 /// The holder of an open link.
 pub struct LinkRow {
     pub workspace_id: i64,
@@ -275,14 +281,16 @@ pub struct LoginRow {
     pub workspace_id: i64,
     pub first_name: String,
     pub last_name: String,
+    /// As it is stored: whatever was typed may be written in another way.
+    pub email: Email,
     pub password: Option<String>,
 }
-from_row!(LoginRow { id, workspace_id, first_name, last_name, password });
+from_row!(LoginRow { id, workspace_id, first_name, last_name, email, password });
 
 pub async fn all_workspaces_login(read: impl Read, key: &str) -> Result<Option<LoginRow>> {
     read.opt(
         "SELECT team_member.id, team_member.workspace_id, team_member.first_name, team_member.last_name,
-                team_member.password
+                team_member.email, team_member.password
          FROM team_member
          JOIN workspace ON workspace.id = team_member.workspace_id
          JOIN partner ON partner.id = workspace.partner_id

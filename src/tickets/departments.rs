@@ -2,6 +2,7 @@
 
 use super::store;
 use crate::app::Unit;
+use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::fields::{Fields, Input};
 use crate::kernel::{Error, Instant, Result};
@@ -78,7 +79,10 @@ pub async fn add_department(unit: &mut Unit, partner: PartnerScope, new: &Depart
     if store::count_departments(&mut unit.tx, partner).await? >= MOST {
         return Err(Error::field("title", format!("You can have at most {MOST} departments.")));
     }
-    store::insert_department(&mut unit.tx, partner, &new.title, now).await?.ok_or_else(taken)
+    let made = store::insert_department(&mut unit.tx, partner, &new.title, now).await?.ok_or_else(taken)?;
+    let changes = Changes::of("title", &made.title);
+    audit::record_for_partner(unit, partner, Action::DepartmentCreated, made.id, changes).await?;
+    Ok(made)
 }
 
 pub async fn change_department(
@@ -90,7 +94,11 @@ pub async fn change_department(
     let now = unit.now();
     let changed = store::update_department(&mut unit.tx, partner, id, &change.title, now).await;
     let is_taken = |error: &skylight_db::Error| error.is_unique("ticket_department_title");
-    changed.map_err(|error| if is_taken(&error) { taken() } else { error.into() })?.ok_or_else(no_such)
+    let changed =
+        changed.map_err(|error| if is_taken(&error) { taken() } else { error.into() })?.ok_or_else(no_such)?;
+    let changes = Changes::of("title", &changed.title);
+    audit::record_for_partner(unit, partner, Action::DepartmentUpdated, id, changes).await?;
+    Ok(changed)
 }
 
 /// Removes a department; its tickets are in none from then on.
@@ -98,7 +106,8 @@ pub async fn remove_department(unit: &mut Unit, partner: PartnerScope, id: i64) 
     // Held from here on, so that nobody puts another ticket into it.
     store::hold_department(&mut unit.tx, partner, Some(id)).await?.ok_or_else(no_such)?;
     store::all_workspaces_clear_department(&mut unit.tx, partner, id).await?;
-    Ok(store::delete_department(&mut unit.tx, partner, id).await?)
+    store::delete_department(&mut unit.tx, partner, id).await?;
+    audit::record_for_partner(unit, partner, Action::DepartmentRemoved, id, Changes::none()).await
 }
 
 /// The department for a new ticket: the one asked for, or else the first there is. It is held to the end of the unit, so

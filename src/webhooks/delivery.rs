@@ -6,7 +6,7 @@ use super::log::DISABLED;
 use super::notice::{self, Why};
 use super::sockets::Sockets;
 use super::store::{self, Attempted, DueRow};
-use super::{Owner, payload, retry};
+use super::{Owner, metrics, payload, retry};
 use crate::app::{App, Unit};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::jobs::{Fared, Job, Kind, Lane, LaneKey, Opened, Verdict};
@@ -47,7 +47,7 @@ pub enum Done {
 pub struct Attempt {
     number: i64,
     started_at: Instant,
-    duration: Duration,
+    pub(super) duration: Duration,
     answer: Result<Answered, String>,
 }
 
@@ -172,6 +172,7 @@ impl Kind for Deliver {
         store::keep_last_attempts(&mut unit.tx, owner, &book.repeated).await?;
         store::record_attempts(&mut unit.tx, owner, &book.attempts).await?;
         store::drop_deliveries(&mut unit.tx, owner, &book.dropped, DISABLED).await?;
+        metrics::ended(unit.app(), book.delivered, book.given_up + book.dropped.len());
         if book.gone {
             disable(unit, owner, target.webhook, Why::Gone).await?;
         }
@@ -182,10 +183,14 @@ impl Kind for Deliver {
 async fn send(app: &App, endpoint: &Endpoint, due: &DueRow) -> Attempt {
     let (number, started_at) = (due.attempts + 1, app.now());
     let request = endpoint.request(due, number, started_at);
+    let in_flight = metrics::InFlight::begin(app);
     let clock = std::time::Instant::now();
     let sent = app.strangers.send(request, LIMITS).await;
     let answer = sent.map(|response| Answered::of(&response, app.now())).map_err(|error| error.to_string());
-    Attempt { number, started_at, duration: clock.elapsed(), answer }
+    let attempt = Attempt { number, started_at, duration: clock.elapsed(), answer };
+    drop(in_flight);
+    metrics::attempted(app, &attempt);
+    attempt
 }
 
 /// Switches an endpoint off without anybody having asked for it, and tells its owner.
@@ -199,6 +204,15 @@ async fn disable(unit: &mut Unit, owner: Owner, webhook: i64, why: Why) -> Resul
 }
 
 impl Attempt {
+    /// In a word.
+    pub(super) fn outcome(&self) -> &'static str {
+        match &self.answer {
+            Ok(answered) if answered.status.is_success() => "delivered",
+            Ok(_) => "refused",
+            Err(_) => "unreachable",
+        }
+    }
+
     fn adds_to(&self, fared: Fared) -> Fared {
         let answered = self.answer.as_ref().ok();
         if answered.is_some_and(|answered| answered.status.is_success()) {
@@ -243,6 +257,9 @@ struct Book {
     /// Deliveries whose earlier attempt is to be set aside, with the number of the new one.
     repeated: Vec<(i64, i64)>,
     dropped: Vec<i64>,
+    delivered: usize,
+    /// Their schedule has ended.
+    given_up: usize,
     /// The endpoint says that it will never be back.
     gone: bool,
 }
@@ -273,6 +290,8 @@ impl Book {
             retry::next_attempt(schedule, attempt.number, asked, now, &*app.random)
         };
         self.gone |= gone;
+        self.delivered += usize::from(delivered);
+        self.given_up += usize::from(!delivered && next.is_none());
         if attempt.number > 1 {
             self.repeated.push((id, attempt.number));
         }

@@ -5,6 +5,7 @@ use super::sign::Slot;
 use super::store::{self, Changes};
 use super::{Dialect, HookUrl, custom_headers};
 use crate::app::{App, Unit};
+use crate::audit::{self, Action, Changes as Noted};
 use crate::auth::PartnerScope;
 use crate::kernel::fields::Fields;
 use crate::kernel::seal::DataKey;
@@ -102,6 +103,9 @@ async fn remove(unit: &mut Unit, partner: PartnerScope) -> Result<()> {
         let changes = Changes { name: None, url: None, events: None, is_active: Some(is_active) };
         store::update(&mut unit.tx, partner.into(), row.id, changes, now).await?;
     }
+    if row.is_active {
+        audit::record_for_partner(unit, partner, Action::PartnerWebhookRemoved, row.id, Noted::none()).await?;
+    }
     Ok(())
 }
 
@@ -117,7 +121,10 @@ async fn set_headers(
         true => None,
         false => Some(key.seal(&Slot::Headers.context(partner.into(), row.id), text.reveal(), &*unit.app().random)?),
     };
-    Ok(store::set_headers(&mut unit.tx, partner.into(), row.id, sealed.as_deref()).await?)
+    store::set_headers(&mut unit.tx, partner.into(), row.id, sealed.as_deref()).await?;
+    // Their values are the receiver's secrets.
+    let names: Vec<&String> = headers.keys().collect();
+    audit::record_for_partner(unit, partner, Action::PartnerWebhookSet, row.id, Noted::of("headers", names)).await
 }
 
 /// Makes a new secret that signs from now on. `key` is the partner's data key.

@@ -14,6 +14,7 @@ mod endpoint;
 mod fanout;
 pub mod hub;
 mod log;
+mod metrics;
 mod notice;
 mod owner;
 pub mod pages;

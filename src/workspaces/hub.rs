@@ -5,6 +5,7 @@ use crate::app::Unit;
 use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::events;
+use crate::kernel::error::Asked;
 use crate::kernel::{Country, Error, Instant, Phone, Result, Timezone};
 use serde::Serialize;
 use serde_json::Value;
@@ -211,7 +212,8 @@ pub async fn of_partner(read: impl Read, partner: PartnerScope, public_id: &str)
         return Err(no_such());
     }
     let found = store::hub_id(read, partner, public_id).await?;
-    found.map(|id| WorkspaceScope::owned_by(partner, id)).ok_or_else(no_such)
+    let refusal = || no_such().attempted(Asked::ClientNamed(public_id.to_owned()));
+    found.map(|id| WorkspaceScope::owned_by(partner, id)).ok_or_else(refusal)
 }
 
 pub async fn client(read: impl Read, partner: PartnerScope, scope: WorkspaceScope) -> Result<Client> {

@@ -18,6 +18,7 @@ use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope, sessions};
 use crate::jobs::{LaneKey, NewJob};
+use crate::kernel::error::Asked;
 use crate::kernel::seal::DataKey;
 use crate::kernel::{Error, Instant, Result, Timezone, slug};
 use crate::partners::Colour;
@@ -137,7 +138,7 @@ pub async fn of_partner(read: impl Read, partner: PartnerScope, id: i64) -> Resu
 
 /// Of an id that nobody has, or somebody else: the one who asks is told the same, and it is noted that they asked.
 fn not_found(id: i64) -> Error {
-    Error::no_such("Client").attempted(id)
+    Error::no_such("Client").attempted(Asked::Client(id))
 }
 
 /// When a suspension was set, for the answer.
@@ -286,6 +287,14 @@ pub struct Face {
     pub company_name: String,
     pub brand: String,
     pub colour: Option<Colour>,
+    /// The path of the logo.
+    pub logo: Option<String>,
+}
+
+impl Face {
+    fn of((company_name, brand, colour, logo): store::FaceRow) -> Self {
+        Self { company_name, brand, colour: colour.as_deref().and_then(Colour::parse), logo }
+    }
 }
 
 impl Face {
@@ -299,20 +308,14 @@ impl Face {
 }
 
 pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Face> {
-    let found = store::face(read, scope).await?.ok_or_else(|| Error::no_such("Workspace"))?;
-    let (company_name, brand, colour) = found;
-    Ok(Face { company_name, brand, colour: colour.as_deref().and_then(Colour::parse) })
+    store::face(read, scope).await?.map(Face::of).ok_or_else(|| Error::no_such("Workspace"))
 }
 
 /// The face of a workspace that somebody named by its slug: where people sign in.
 pub async fn face_of_slug(read: impl Read, slug: &str) -> Result<Option<Face>> {
     let is_slug = slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let found = if is_slug { store::face_of_slug(read, slug).await? } else { None };
-    Ok(found.map(|(company_name, brand, colour)| Face {
-        company_name,
-        brand,
-        colour: colour.as_deref().and_then(Colour::parse),
-    }))
+    Ok(found.map(Face::of))
 }
 
 /// The zone a workspace's local times are written in.

@@ -4,7 +4,6 @@
 use crate::person::{PASSWORD, email, invitation, link, member};
 use crate::world::{Engine, World};
 use serde_json::json;
-use skylight_db::args;
 use skylight_test_support::browser::Browser;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -26,7 +25,7 @@ async fn people_use_the_dashboard(engine: Engine) {
     let world = reachable(engine).await;
     let partner = world.partner("rawabi").await;
     world.brand(&partner, "Rawabi Digital").await;
-    paint(&world, "#1a6f4a").await;
+    partner.patch("/api/v1/partner/branding", json!({"primary_color": "#1a6f4a"})).await.expect(200);
     let (client, nakheel) = partner.client("نخيل للتجارة", "business").await;
     member(&nakheel, "Huda Saleh", "admin").await;
     let mut browser = Browser::start().await;
@@ -78,11 +77,38 @@ async fn people_use_the_dashboard(engine: Engine) {
     look(&mut browser, "keys-ar").await;
     browser.follow("#other-language").await;
 
+    // A logo of every kind that a browser draws, on a wide screen and on a phone, in both directions.
+    browser.follow("nav a[href='/dashboard']").await;
+    for (kind, width, height) in [("image/png", 512, 512), ("image/webp", 900, 200), ("image/jpeg", 120, 400)] {
+        let file = browser.run(&drawn(kind, width, height)).await.as_str().unwrap().to_owned();
+        assert!(file.starts_with(&format!("data:{kind};base64,")), "{file}");
+        let set = partner.patch("/api/v1/partner/branding", json!({"logo": file})).await.expect(200);
+        let url = set["data"]["branding"]["logo_url"].as_str().unwrap().to_owned();
+        browser.open(&format!("{}/dashboard", world.base)).await;
+        let drawn = browser.run("(() => { const logo = document.querySelector('.top .logo'); return [logo.src, logo.complete, logo.naturalWidth, logo.naturalHeight] })()").await;
+        assert_eq!(drawn, json!([url, true, width, height]));
+        let name = kind.rsplit('/').next().unwrap();
+        look(&mut browser, &format!("logo-{name}")).await;
+        browser.follow("#other-language").await;
+        look(&mut browser, &format!("logo-{name}-ar")).await;
+        browser.follow("#other-language").await;
+    }
+
     // Out, and the way back is closed.
     browser.follow("#sign-out").await;
     assert_eq!(browser.path().await, "/login");
     browser.open(&format!("{}/dashboard", world.base)).await;
     assert_eq!(browser.path().await, "/login?next=%2Fdashboard");
+
+    // Where one signs in it stands, too, if one knows where one wants to be.
+    for language in ["ar", "en"] {
+        let slug = client["slug"].as_str().unwrap();
+        browser.open(&format!("{}/login?workspace={slug}&lang={language}", world.base)).await;
+        assert!(browser.has(".card .logo").await);
+        look(&mut browser, &format!("login-logo-{language}")).await;
+        browser.follow("#forgot").await;
+        look(&mut browser, &format!("forgot-{language}")).await;
+    }
 
     // The partner comes by its link; everybody sees that it is there.
     let token = link(&partner, client["id"].as_i64().unwrap()).await;
@@ -110,6 +136,8 @@ async fn people_use_the_dashboard(engine: Engine) {
     sign_in(&mut browser, "ops@rawabi.example", PASSWORD).await;
     assert_eq!(browser.path().await, "/partner");
     assert!(browser.text_of("#clients").await.contains("نخيل للتجارة"));
+    let id = browser.text_of("#partner-id").await;
+    partner.with_key("X-API-Key", partner.key()).get(&format!("/api/v2/partners/{id}")).await.expect(200);
     look(&mut browser, "partner").await;
     browser.follow("nav a[href='/partner/api']").await;
     browser.type_into("#name", "Billing").await;
@@ -144,10 +172,14 @@ async fn reachable(engine: Engine) -> World {
     World::start_with(engine, &[("listen", &listen), ("public_url", &url)]).await
 }
 
-async fn paint(world: &World, colour: &str) {
-    let mut tx = world.app.db.begin().await.unwrap();
-    tx.exec("UPDATE partner SET primary_color = $1", args![colour]).await.unwrap();
-    tx.commit().await.unwrap();
+/// A script that draws a picture and answers it as a file.
+fn drawn(kind: &str, width: u32, height: u32) -> String {
+    format!(
+        "(() => {{ const canvas = document.createElement('canvas'); canvas.width = {width}; canvas.height = {height};
+         const pen = canvas.getContext('2d'); pen.fillStyle = '#1a6f4a'; pen.fillRect(0, 0, {width}, {height});
+         pen.fillStyle = '#ffd400'; pen.fillRect({width} / 4, {height} / 4, {width} / 2, {height} / 2);
+         return canvas.toDataURL('{kind}') }})()"
+    )
 }
 
 async fn fill(nakheel: &crate::world::Actor) {

@@ -224,6 +224,11 @@ impl<'a> Owner<'a> {
             }
             "whatsapp" => self.hook(self.whatsapp()).await,
             "telegram" => self.hook(self.telegram()).await,
+            "logos" => {
+                let brand = json!({"logo": crate::branding::PNG});
+                let set = self.partner.patch("/api/v1/partner/branding", brand).await.expect(200);
+                set["data"]["branding"]["logo_url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+            }
             "docs" => "boot.js".to_owned(),
             "static" => "page.css".to_owned(),
             other => panic!("what does a path name after /{other}/? Teach it to `Owner::thing` in tests/it/cast.rs"),

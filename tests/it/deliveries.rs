@@ -135,6 +135,32 @@ on_both_engines! {
         assert_eq!(world.receiver.wait_for(3).await[2].attempt(), 2);
     }
 
+    async fn a_test_does_not_wait_for_a_receiver_to_be_back(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let hook = nakheel.webhook(&world.receiver.url("/crm"), &["contact.created"]).await;
+        world.receiver.answer_always(503);
+        record(&world, &nakheel, 0..100).await;
+        failing(&nakheel, &hook, 10).await;
+        resting(&world, &hook).await;
+        let tested = nakheel.post(&format!("/api/v1/webhooks/{}/test", hook["id"]), json!({})).await.expect(200);
+        let arrived = world.receiver.wait_for_event("webhook.test", 1).await.remove(0);
+        assert_eq!(arrived.json["delivery_id"], tested["data"]["delivery_id"]);
+        // Repaired and tested again, it gets everything at once.
+        resting(&world, &hook).await;
+        world.receiver.script().clear();
+        nakheel.post(&format!("/api/v1/webhooks/{}/test", hook["id"]), json!({})).await.expect(200);
+        eventually("all have arrived", async || (accepted(&world).len() == 102).then_some(())).await;
+
+        let metrics = world.visitor().get("/metrics").await.text();
+        let of = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+        assert_eq!(of("skylight_webhook_attempt_seconds_count{outcome=\"delivered\"}"), Some(102.0), "{metrics}");
+        assert!(of("skylight_webhook_attempt_seconds_count{outcome=\"refused\"}") >= Some(11.0));
+        eventually("all are recorded", async || {
+            let metrics = world.visitor().get("/metrics").await.text();
+            metrics.contains("skylight_webhook_deliveries_total{status=\"delivered\"} 102\n").then_some(())
+        }).await;
+    }
+
     async fn a_receiver_that_hangs_holds_few_places(world: World) {
         let nakheel = world.workspace("nakheel").await;
         nakheel.webhook(&world.receiver.url("/hang"), &["*"]).await;

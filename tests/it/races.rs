@@ -1,6 +1,7 @@
 //! Limits under a hundred requests at once: on one node with the embedded database, on three nodes with PostgreSQL.
 
 use crate::on_both_engines;
+use crate::person::{self, Person};
 use crate::world::{Actor, Engine, World};
 use serde_json::{Value, json};
 use skylight::cli::manage;
@@ -8,6 +9,7 @@ use skylight::cli::serve::{Server, open};
 use skylight::kernel::SystemRandom;
 use skylight_db::{Read, args};
 use skylight_test_support::http::HttpResponse;
+use skylight_test_support::smtp::SmtpStandIn;
 use skylight_test_support::wait::eventually;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -108,6 +110,90 @@ on_both_engines! {
             let (used, active) = seats(&world, partner).await;
             assert_eq!(used, active, "a refused creation takes no seat");
         }
+        nodes.stop().await;
+    }
+
+    async fn a_login_link_lets_one_of_a_hundred_in(world: World) {
+        let nodes = Nodes::on(&world).await;
+        let rawabi = world.partner("rawabi").await;
+        let (client, nakheel) = rawabi.client("Nakheel", "business").await;
+        let token = person::link(&rawabi, nakheel.id).await;
+        // Everybody has the page before anybody sends its form.
+        let mut guests = Vec::new();
+        for n in 0..CROWD {
+            let mut guest = Person::at(&world.http, &nodes.bases[n % nodes.bases.len()]);
+            assert_eq!(guest.get(&format!("/partner-login?token={token}")).await.status, 200);
+            guests.push(guest);
+        }
+        let mut crowd = JoinSet::new();
+        for mut guest in guests {
+            let token = token.clone();
+            crowd.spawn(async move { (guest.submit("/partner-login", &[("token", &token)]).await.status, guest) });
+        }
+        let mut came = Vec::new();
+        for (status, guest) in crowd.join_all().await {
+            match status {
+                303 => came.push(guest),
+                other => assert_eq!(other, 404),
+            }
+        }
+        assert_eq!(came.len(), 1);
+        assert!(came[0].clone().is_in().await);
+        let started = changes(&rawabi, "client.visit_started").await;
+        assert_eq!(started.len(), 1);
+        // A hundred links are a hundred visits; with the suspension all of them are over, whoever is on the way.
+        let issued = nodes.at_once(|_| (&rawabi, "POST", format!("{CLIENTS}/{}/impersonate", client["id"]), json!({}))).await;
+        let tokens: Vec<String> = issued.iter().map(|answer| {
+            let url = answer.expect(200)["data"]["login_url"].clone();
+            url.as_str().unwrap().split_once("token=").unwrap().1.to_owned()
+        }).collect();
+        let distinct: std::collections::BTreeSet<_> = tokens.iter().collect();
+        assert_eq!(distinct.len(), CROWD);
+        let mut crowd = JoinSet::new();
+        for (n, token) in tokens.into_iter().enumerate() {
+            let mut guest = Person::at(&world.http, &nodes.bases[n % nodes.bases.len()]);
+            crowd.spawn(async move {
+                guest.get(&format!("/partner-login?token={token}")).await;
+                if guest.page.contains("name=\"form\"") {
+                    guest.submit("/partner-login", &[("token", &token)]).await;
+                }
+            });
+        }
+        rawabi.post(&format!("{CLIENTS}/{}/suspend", client["id"]), json!({})).await.expect(200);
+        crowd.join_all().await;
+        rawabi.post(&format!("{CLIENTS}/{}/reactivate", client["id"]), json!({})).await.expect(200);
+        let left: i64 = (&world.app.db).one("SELECT COUNT(*) FROM workspace_session WHERE workspace_id = $1", args![nakheel.id]).await.unwrap();
+        assert_eq!(left, 0, "nobody stays");
+        nodes.stop().await;
+    }
+
+    async fn a_link_to_a_new_password_sets_one_of_a_hundred(world: World) {
+        let smtp = SmtpStandIn::start().await;
+        let world = World::start_with(world.engine, &[("smtp_url", &smtp.url()), ("mail_from", "no-reply@brand.example")]).await;
+        let nodes = Nodes::on(&world).await;
+        let nakheel = world.workspace("nakheel").await;
+        person::member(&nakheel, "Huda", "agent").await;
+        let before = smtp.wait_for(2).await.len();
+        let mut huda = Person::new(&world);
+        huda.get("/forgot").await;
+        assert_eq!(huda.submit("/forgot", &[("email", &person::email("Huda"))]).await.status, 200);
+        let text = smtp.wait_for(before + 1).await[before].letter().text;
+        let token = text.split_whitespace().find_map(|word| word.split_once("/reset?token=")).unwrap().1.to_owned();
+        let mut crowd = JoinSet::new();
+        for n in 0..CROWD {
+            let (http, url, token) = (world.http.clone(), format!("{}/reset", nodes.bases[n % nodes.bases.len()]), token.clone());
+            crowd.spawn(async move {
+                let password = format!("seven palms, {n} wells");
+                let form = [("token", token.as_str()), ("password", &password), ("again", &password)];
+                (http.post(url).form(&form).send().await.status, password)
+            });
+        }
+        let answers = crowd.join_all().await;
+        let set: Vec<_> = answers.iter().filter(|(status, _)| *status == 200).collect();
+        // Hashing takes turns; whoever waits too long for theirs is told that the server is busy.
+        assert!(answers.iter().all(|(status, _)| [200, 404, 503].contains(status)), "{answers:?}");
+        assert_eq!(set.len(), 1);
+        huda.sign_in(&person::email("Huda"), &set[0].1).await;
         nodes.stop().await;
     }
 

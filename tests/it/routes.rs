@@ -96,7 +96,9 @@ on_both_engines! {
                 if answer.status >= 400 {
                     assert_eq!(problem(&answer, &path), problem(&nobody, &path));
                 } else {
-                    assert_eq!(answer.body, nobody.body, "{path} by {}", caller.name);
+                    // What is counted grows with every answer.
+                    let same = answer.body == nobody.body || route.operation == "metrics";
+                    assert!(same, "{path} by {}: {answer:?}", caller.name);
                 }
             }
         }

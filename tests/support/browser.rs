@@ -104,7 +104,9 @@ impl Browser {
         loop {
             let heard = self.hear().await;
             if heard["id"] == id {
-                assert!(heard["error"].is_null(), "{method}: {}", heard["error"]);
+                // A page that goes takes its answers along.
+                let gone = heard["error"]["message"] == "Inspected target navigated or closed";
+                assert!(gone || heard["error"].is_null(), "{method}: {}", heard["error"]);
                 return heard["result"].clone();
             }
         }
@@ -230,7 +232,11 @@ impl Browser {
 
     /// A picture of the whole page, as PNG.
     pub async fn picture(&mut self) -> Vec<u8> {
-        let call = json!({"format": "png", "captureBeyondViewport": true});
+        // Without a frame of its own a page from right to left is taken from the middle of nowhere.
+        let size =
+            self.run("[window.innerWidth, Math.max(window.innerHeight, document.documentElement.scrollHeight)]").await;
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let call = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
         let answer = self.call("Page.captureScreenshot", call).await;
         STANDARD.decode(answer["data"].as_str().unwrap_or_default()).unwrap_or_default()
     }

@@ -58,6 +58,16 @@ enum TxInner {
     Postgres(Box<PostgresTx>),
 }
 
+/// How busy a process keeps its database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Transactions that wait for the one writer, or for a connection.
+    pub waiting: usize,
+    /// Connections, by whether somebody uses them.
+    pub idle: usize,
+    pub in_use: usize,
+}
+
 /// See [`Db::long`].
 #[derive(Clone, Copy, Debug)]
 pub struct Long<'a>(&'a Db);
@@ -162,6 +172,14 @@ impl Db {
                 }
                 result => return result,
             }
+        }
+    }
+
+    /// How busy this process keeps it; costs nothing.
+    pub fn load(&self) -> Load {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.load(),
+            Backend::Postgres(postgres) => postgres.load(),
         }
     }
 

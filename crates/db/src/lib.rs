@@ -19,7 +19,7 @@ mod sqlite;
 mod value;
 mod words;
 
-pub use db::{AsDbError, Db, Engine, Long, Read, Tx};
+pub use db::{AsDbError, Db, Engine, Load, Long, Read, Tx};
 pub use error::{Error, Kind, Result};
 pub use migrate::Migration;
 pub use postgres::PostgresSettings;

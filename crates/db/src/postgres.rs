@@ -1,5 +1,6 @@
 //! The server engine: a pool, cached prepared statements, pipelining, and rollback before reuse.
 
+use crate::db::Load;
 use crate::error::{Error, Kind, Result};
 use crate::row::{FromRow, Row};
 use crate::value::Value;
@@ -58,6 +59,11 @@ impl Postgres {
 
     pub(crate) async fn connection(&self) -> Result<Object> {
         Ok(self.pool.get().await?)
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        let status = self.pool.status();
+        Load { waiting: status.waiting, idle: status.available, in_use: status.size.saturating_sub(status.available) }
     }
 
     pub(crate) async fn read<T: FromRow>(&self, sql: &str, args: &[Value<'_>]) -> Result<Vec<T>> {

@@ -9,6 +9,7 @@
 //!
 //! Constraints must not be DEFERRABLE here: one member's would fail at the shared COMMIT, and so fail them all.
 
+use crate::db::Load;
 use crate::error::{Error, Kind, Result};
 use crate::row::{FromRow, Row};
 use crate::value::Value;
@@ -63,6 +64,7 @@ pub(crate) struct Sqlite {
     readers: Mutex<Vec<Connection>>,
     writer: Arc<tokio::sync::Mutex<Writer>>,
     waiting: AtomicUsize,
+    reading: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,7 @@ impl Sqlite {
             readers: Mutex::new(Vec::new()),
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
             waiting: AtomicUsize::new(0),
+            reading: AtomicUsize::new(0),
         })
     }
 
@@ -124,6 +127,12 @@ impl Sqlite {
         off_the_runtime(|| self.with_reader(read))
     }
 
+    pub(crate) fn load(&self) -> Load {
+        // Of the readers alone: whoever so much as tried the writer's lock would be in the way of `settle`.
+        let (idle, in_use) = (self.readers.lock().len(), self.reading.load(Ordering::Relaxed));
+        Load { waiting: self.waiting.load(Ordering::SeqCst), idle, in_use }
+    }
+
     fn with_reader<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let pooled = self.readers.lock().pop();
         let mut connection = match pooled {
@@ -134,7 +143,9 @@ impl Sqlite {
                 connection
             }
         };
+        self.reading.fetch_add(1, Ordering::Relaxed);
         let rows = work(&mut connection);
+        self.reading.fetch_sub(1, Ordering::Relaxed);
         let mut readers = self.readers.lock();
         if readers.len() < IDLE_READERS {
             readers.push(connection);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::Full;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
@@ -21,6 +22,7 @@ use crate::error::{ConnectFault, Error};
 use crate::guard::Guard;
 use crate::headers::strip_framing;
 use crate::resolve::{Resolve, SystemResolver};
+use crate::stream::Count;
 use crate::tls::{self, BuildError};
 
 /// What to send. Headers that frame the message (`Host`, `Content-Length`, `Connection` …) are taken out: they follow
@@ -68,6 +70,7 @@ impl Default for Limits {
 pub struct Client {
     pool: Pool<Connector, Full<Bytes>>,
     connector: Connector,
+    max_standing: usize,
 }
 
 /// Settings of a [`Client`].
@@ -78,6 +81,7 @@ pub struct ClientBuilder {
     system_roots: bool,
     extra_ca: Option<PathBuf>,
     max_idle_per_host: usize,
+    max_standing: usize,
     idle_timeout: Duration,
     retry_unwritten: bool,
 }
@@ -118,6 +122,14 @@ impl ClientBuilder {
         self
     }
 
+    /// From how many connections on, used and idle ones to all origins together, none is kept any longer than its request
+    /// (default: 1024). So there are never many more than requests run side by side.
+    #[must_use]
+    pub fn max_standing(mut self, count: usize) -> Self {
+        self.max_standing = count;
+        self
+    }
+
     /// How long an idle connection is kept (default: 60 seconds).
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
@@ -141,7 +153,8 @@ impl ClientBuilder {
     #[expect(clippy::disallowed_methods, reason = "everybody is sent here; here is where it is called")]
     pub fn build(self) -> Result<Client, BuildError> {
         let tls = tls::connector(self.system_roots, self.extra_ca.as_deref())?;
-        let connector = Connector::new(Dialer { guard: self.guard, resolver: self.resolver, tls });
+        let connector =
+            Connector::new(Dialer { guard: self.guard, resolver: self.resolver, tls, standing: Count::default() });
         let pool = Pool::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -152,7 +165,7 @@ impl ClientBuilder {
             .http2_initial_stream_window_size(H2_STREAM_WINDOW)
             .http2_initial_connection_window_size(H2_CONNECTION_WINDOW)
             .build(connector.clone());
-        Ok(Client { pool, connector })
+        Ok(Client { pool, connector, max_standing: self.max_standing })
     }
 }
 
@@ -166,6 +179,7 @@ impl Client {
             system_roots: true,
             extra_ca: None,
             max_idle_per_host: 64,
+            max_standing: 1024,
             idle_timeout: Duration::from_secs(60),
         }
     }
@@ -179,6 +193,10 @@ impl Client {
     /// Sends one request once. Redirects are answers like any other.
     pub async fn send(&self, request: Request, limits: Limits) -> Result<Response, Error> {
         let mut request = prepare(request)?;
+        if self.connector.standing() >= self.max_standing {
+            // hyper closes it afterwards, whatever the peer thinks of it.
+            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let given = capture_connection(&mut request);
         let exchange = CONNECT_LIMIT.scope(limits.connect, self.exchange(request, &given, limits));
         match time::timeout(limits.total, exchange).await {

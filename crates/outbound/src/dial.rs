@@ -20,7 +20,7 @@ use tower::Service;
 use crate::error::{ConnectFault, Error};
 use crate::guard::Guard;
 use crate::resolve::Resolve;
-use crate::stream::Stream;
+use crate::stream::{Count, Kind, Stream};
 use crate::tls;
 
 tokio::task_local! {
@@ -57,6 +57,7 @@ pub(crate) struct Dialer {
     pub(crate) guard: Guard,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) tls: Option<TlsConnector>,
+    pub(crate) standing: Count,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -72,6 +73,11 @@ impl Connector {
 
     pub(crate) fn guard(&self) -> &Guard {
         &self.0.guard
+    }
+
+    /// How many connections stand, used or kept.
+    pub(crate) fn standing(&self) -> usize {
+        self.0.standing.now()
     }
 }
 
@@ -104,7 +110,8 @@ impl Dialer {
         self.check_standing(&tcp)?;
         // Small writes go out at once; every request is written whole.
         tcp.set_nodelay(true).map_err(|error| from_tcp(&error))?;
-        if target.secure { self.handshake(target.host, tcp).await } else { Ok(Stream::Plain(tcp)) }
+        let kind = if target.secure { self.handshake(target.host, tcp).await? } else { Kind::Plain(tcp) };
+        Ok(Stream::new(kind, &self.standing))
     }
 
     /// The addresses that may be connected to. A literal goes through the same check as an answer of the resolver.
@@ -131,7 +138,7 @@ impl Dialer {
         if self.guard.leads_home(local, peer) { Err(Error::Blocked) } else { Ok(()) }
     }
 
-    async fn handshake(&self, host: &str, tcp: TcpStream) -> Result<Stream, Error> {
+    async fn handshake(&self, host: &str, tcp: TcpStream) -> Result<Kind, Error> {
         let Some(tls) = &self.tls else {
             return Err(Error::Tls(
                 "no trusted root certificates: install the system's CA certificates or name a CA file".to_owned(),
@@ -140,7 +147,7 @@ impl Dialer {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Error::Tls("the host's name cannot stand in a certificate".to_owned()))?;
         let stream = tls.connect(name, tcp).await.map_err(|error| Error::Tls(tls::describe(&error)))?;
-        Ok(Stream::Tls(Box::new(stream)))
+        Ok(Kind::Tls(Box::new(stream)))
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Session {
     pub brand: String,
     /// As the partner wrote it.
     pub colour: Option<String>,
+    /// The path of its logo.
+    pub logo: Option<String>,
     /// What every form must send (rule W2).
     pub form: Secret,
     pub expires_at: Instant,
@@ -78,6 +80,7 @@ pub struct PartnerSession {
     /// The partner's name.
     pub brand: String,
     pub colour: Option<String>,
+    pub logo: Option<String>,
     pub form: Secret,
     pub expires_at: Instant,
     seen_at: Instant,
@@ -236,7 +239,7 @@ fn fresh(unit: &Unit, kind: TokenKind, life: Duration) -> (Secret, store::New) {
     (token, new)
 }
 
-/// Ends whatever session a cookie names: somebody signs in over it, or out.
+/// Ends whatever session a cookie names: somebody signs in over it.
 pub async fn end(unit: &mut Unit, token: &str) -> Result<()> {
     let kind = match token::kind_of(token) {
         Some(TokenKind::Session) => Kind::Workspace,
@@ -244,6 +247,32 @@ pub async fn end(unit: &mut Unit, token: &str) -> Result<()> {
         _ => return Ok(()),
     };
     store::all_workspaces_end(&mut unit.tx, kind, &secret::digest(token)).await?;
+    unit.changed();
+    Ok(())
+}
+
+/// Somebody signs out, or a visitor leaves. Who has left already leaves no second entry.
+pub async fn leave(unit: &mut Unit, session: &Session) -> Result<()> {
+    let Session { id, scope, by, .. } = session;
+    if !store::end_one(&mut unit.tx, *scope, *id).await? {
+        return Ok(());
+    }
+    let (action, target) = match by {
+        By::Member { id, .. } => (Action::MemberSignedOut, *id),
+        By::Visit(_) => (Action::VisitEnded, scope.id()),
+    };
+    audit::record(unit, *scope, action, target, Changes::none()).await?;
+    unit.changed();
+    Ok(())
+}
+
+/// Likewise, one of a partner's people.
+pub async fn leave_partner(unit: &mut Unit, session: &PartnerSession) -> Result<()> {
+    let PartnerSession { id, scope, user, .. } = session;
+    if !store::end_one_partner(&mut unit.tx, *scope, *id).await? {
+        return Ok(());
+    }
+    audit::record_for_partner(unit, *scope, Action::PartnerMemberSignedOut, *user, Changes::none()).await?;
     unit.changed();
     Ok(())
 }

@@ -27,6 +27,7 @@ pub struct SessionRow {
     pub api_access: bool,
     pub brand: String,
     pub colour: Option<String>,
+    pub logo: Option<String>,
 }
 from_row!(SessionRow {
     id,
@@ -42,7 +43,8 @@ from_row!(SessionRow {
     timezone,
     api_access,
     brand,
-    colour
+    colour,
+    logo
 });
 
 impl SessionRow {
@@ -64,6 +66,7 @@ impl SessionRow {
             api_access: self.api_access,
             brand: self.brand,
             colour: self.colour,
+            logo: self.logo,
             form,
             expires_at: self.expires_at,
             seen_at: self.seen_at,
@@ -77,7 +80,7 @@ pub async fn workspace_session(read: impl Read, hash: &[u8; 32]) -> Result<Optio
         "SELECT workspace_session.id, workspace_session.workspace_id, workspace_session.member_id,
                 workspace_session.partner_id, workspace_session.seen_at, workspace_session.expires_at,
                 team_member.first_name, team_member.last_name, team_member.role,
-                workspace.company_name, workspace.timezone, plan.api_access, partner.company_name, partner.primary_color
+                workspace.company_name, workspace.timezone, plan.api_access, partner.company_name, partner.primary_color, partner.logo_url
          FROM workspace_session
          JOIN workspace ON workspace.id = workspace_session.workspace_id
          JOIN partner ON partner.id = workspace.partner_id
@@ -100,8 +103,9 @@ pub struct PartnerSessionRow {
     pub email: String,
     pub brand: String,
     pub colour: Option<String>,
+    pub logo: Option<String>,
 }
-from_row!(PartnerSessionRow { id, partner_id, user_id, seen_at, expires_at, email, brand, colour });
+from_row!(PartnerSessionRow { id, partner_id, user_id, seen_at, expires_at, email, brand, colour, logo });
 
 impl PartnerSessionRow {
     pub fn session(self, form: Secret) -> PartnerSession {
@@ -112,6 +116,7 @@ impl PartnerSessionRow {
             email: self.email,
             brand: self.brand,
             colour: self.colour,
+            logo: self.logo,
             form,
             expires_at: self.expires_at,
             seen_at: self.seen_at,
@@ -122,7 +127,7 @@ impl PartnerSessionRow {
 pub async fn partner_session(read: impl Read, hash: &[u8; 32]) -> Result<Option<PartnerSessionRow>> {
     read.opt(
         "SELECT partner_session.id, partner_session.partner_id, partner_session.user_id, partner_session.seen_at, partner_session.expires_at,
-                partner_user.email, partner.company_name, partner.primary_color
+                partner_user.email, partner.company_name, partner.primary_color, partner.logo_url
          FROM partner_session
          JOIN partner_user ON partner_user.partner_id = partner_session.partner_id
                           AND partner_user.id = partner_session.user_id
@@ -190,6 +195,16 @@ pub async fn all_workspaces_end(tx: &mut Tx, kind: Kind, hash: &[u8; 32]) -> Res
         Kind::Partner => "DELETE FROM partner_session WHERE hash = $1",
     };
     tx.exec(sql, args![hash]).await.map(|_| ())
+}
+
+pub async fn end_one(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
+    let sql = "DELETE FROM workspace_session WHERE workspace_id = $1 AND id = $2";
+    Ok(tx.exec(sql, args![scope, id]).await? == 1)
+}
+
+pub async fn end_one_partner(tx: &mut Tx, partner: PartnerScope, id: i64) -> Result<bool> {
+    let sql = "DELETE FROM partner_session WHERE partner_id = $1 AND id = $2";
+    Ok(tx.exec(sql, args![partner, id]).await? == 1)
 }
 
 pub async fn end_member(tx: &mut Tx, scope: WorkspaceScope, member: i64) -> Result<()> {

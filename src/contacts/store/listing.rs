@@ -170,10 +170,13 @@ impl<'a> Text<'a> {
     /// A list that neither a tag nor a search narrows.
     fn narrowed(&mut self, columns: &str, filter: &'a Filter, part: Part) -> String {
         let before = self.bind(Value::Int(part.before));
-        let blacklisted = blacklisted(filter);
-        let limit = self.limit(part);
+        let (blacklisted, limit) = (blacklisted(filter), self.limit(part));
         match &filter.channel_type {
             Some(channel_type) => {
+                // The words of `contact_type_blacklisted`.
+                let of_index =
+                    filter.blacklisted.filter(|wanted| *wanted).map(|_| " AND CAST(blacklisted AS INTEGER) = 1");
+                let blacklisted = of_index.unwrap_or(blacklisted);
                 let of_type = self.bind(channel_type.value());
                 let below = self.db.below(&[("workspace_id", "$1"), ("type", &of_type), ("id", &before)]);
                 format!(

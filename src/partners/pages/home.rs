@@ -9,6 +9,7 @@ use crate::workspaces::{self, Client, ClientFilter};
 use askama::Template;
 use axum::response::Response;
 use http::{Method, StatusCode};
+use std::sync::Arc;
 
 const PER_PAGE: i64 = 50;
 
@@ -54,6 +55,8 @@ impl Shown {
 struct Home {
     shell: Shell,
     plan: String,
+    /// What the second partner API calls the partner.
+    public_id: Arc<str>,
     figures: [Figure; 1],
     about: &'static str,
     visits: Vec<ShownVisit>,
@@ -78,6 +81,7 @@ async fn home(signed_in: PartnerSignedIn, reader: Reader) -> Result<Response> {
     let page = Home {
         shell: Shell::of_partner(&reader, &signed_in.session, Place::PartnerHome),
         plan: profile.plan,
+        public_id: partners::hub::public_id(&signed_in.app, scope).await?,
         figures: [Figure {
             id: "seats",
             label: w.seats,

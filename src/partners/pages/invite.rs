@@ -26,7 +26,8 @@ pub fn routes() -> Vec<Route> {
 }
 
 fn frame(reader: &Reader, invited: &Invited, token: &str) -> Frame {
-    reader.frame(&invited.company_name, invited.colour, &format!("{INVITE}?token={token}"))
+    let here = format!("{INVITE}?token={token}");
+    reader.frame(&invited.company_name, invited.colour, invited.logo.as_deref(), &here)
 }
 
 fn guest<'a>(reader: &Reader, invited: &'a Invited) -> Guest<'a> {

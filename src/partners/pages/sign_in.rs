@@ -1,6 +1,7 @@
 //! Coming in as a partner, and leaving.
 
 use crate::app::{Origin, Trace};
+use crate::auth::sessions;
 use crate::dashboard::sign_in::{self, Door, Visitor, end_former};
 use crate::dashboard::{Reader, TAG};
 use crate::http::browser::PARTNER_SESSION;
@@ -14,7 +15,7 @@ use axum::response::Response;
 use http::{HeaderMap, Method};
 
 const LOGIN: &str = "/partner/login";
-const DOOR: Door = Door { path: LOGIN, landing: "/partner", cookie: PARTNER_SESSION };
+const DOOR: Door = Door { path: LOGIN, landing: "/partner", cookie: PARTNER_SESSION, forgot: "/partner/forgot" };
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -56,6 +57,9 @@ async fn enter(
     sign_in::enter(&visitor, &DOOR, reader.bare_frame(LOGIN), &form, try_it).await
 }
 
-async fn leave(signed_in: PartnerSignedIn, headers: HeaderMap) -> Result<Response> {
-    sign_in::leave(&signed_in.app, &headers, &DOOR).await
+async fn leave(signed_in: PartnerSignedIn) -> Result<Response> {
+    let mut unit = signed_in.begin().await?;
+    sessions::leave_partner(&mut unit, &signed_in.session).await?;
+    unit.commit().await?;
+    sign_in::left(&signed_in.app, &DOOR)
 }

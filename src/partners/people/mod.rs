@@ -1,6 +1,7 @@
 //! A partner's own people: they are invited by the operator, choose a password, and sign in. Their logins are apart from those
 //! of their clients' people: one e-mail may be both. Tables: `partner_user`, `partner_link`.
 
+pub mod reset;
 mod store;
 
 use super::{Colour, Partner, profile};
@@ -15,6 +16,8 @@ use std::time::Duration;
 /// How long an invitation opens.
 const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+const PURPOSE: &str = "invite";
+
 /// A link just issued. Whoever issues it hands it on.
 #[derive(Debug)]
 pub struct Invitation {
@@ -28,10 +31,10 @@ pub async fn invite(unit: &mut Unit, partner: PartnerScope, email: &Email) -> Re
     let now = unit.now();
     let user = store::insert_or_find(&mut unit.tx, partner, email, now).await?;
     let user = user.ok_or_else(|| Error::field("email", "The email has already been taken."))?;
-    store::void_links(&mut unit.tx, partner, user).await?;
+    store::void_links(&mut unit.tx, partner, user, None).await?;
     let token = token::make(TokenKind::PartnerInvitation, &*unit.app().random);
     let expires_at = now.after(LIFE);
-    let link = store::NewLink { user, hash: secret::digest(token.reveal()), expires_at, now };
+    let link = store::NewLink { user, purpose: PURPOSE, hash: secret::digest(token.reveal()), expires_at, now };
     store::insert_link(&mut unit.tx, partner, &link).await?;
     audit::record_for_partner(unit, partner, Action::PartnerMemberInvited, user, Changes::of("email", email)).await?;
     let url = Secret::new(unit.app().config.public(&format!("/partner/invite?token={}", token.reveal())));
@@ -52,6 +55,8 @@ pub struct Invited {
     pub email: String,
     pub company_name: String,
     pub colour: Option<Colour>,
+    /// The path of the logo.
+    pub logo: Option<String>,
 }
 
 /// Whose link this is; none if it is malformed, unknown, used, replaced or expired, or the partner is suspended. Looking does
@@ -61,11 +66,19 @@ pub async fn invited(app: &App, token: &str) -> Result<Option<Invited>> {
         return Ok(None);
     }
     let hash = secret::digest(token);
-    let Some(row) = store::open_link(&app.db, &hash, app.now()).await? else { return Ok(None) };
+    let Some(row) = store::open_link(&app.db, PURPOSE, &hash, app.now()).await? else { return Ok(None) };
     let scope = PartnerScope::of_person(row.partner_id);
     let Partner { company_name, branding, .. } = profile(&app.db, scope).await?;
     let colour = branding.primary_color.as_deref().and_then(Colour::parse);
-    Ok(Some(Invited { scope, user: row.user_id, hash, email: row.email, company_name, colour }))
+    Ok(Some(Invited {
+        scope,
+        user: row.user_id,
+        hash,
+        email: row.email,
+        company_name,
+        colour,
+        logo: branding.logo_url,
+    }))
 }
 
 /// Uses a link up and sets the password; false if somebody else was first.
@@ -73,7 +86,7 @@ pub async fn accept(unit: &mut Unit, invited: &Invited, password: &Hashed) -> Re
     let Invited { scope, user, hash, .. } = invited;
     let now = unit.now();
     let is_there = store::lock(&mut unit.tx, *scope, *user).await?;
-    if !is_there || !store::use_link(&mut unit.tx, *scope, hash, now).await? {
+    if !is_there || !store::use_link(&mut unit.tx, *scope, PURPOSE, hash, now).await? {
         return Ok(false);
     }
     store::set_password(&mut unit.tx, *scope, *user, password.reveal(), now).await?;

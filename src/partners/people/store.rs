@@ -21,24 +21,27 @@ pub async fn is_taken(tx: &mut Tx, key: &str) -> Result<bool> {
     Ok(tx.opt::<i64>("SELECT id FROM partner_user WHERE email_key = $1", args![key]).await?.is_some())
 }
 
-pub async fn void_links(tx: &mut Tx, partner: PartnerScope, user: i64) -> Result<()> {
-    let sql = "DELETE FROM partner_link WHERE partner_id = $1 AND user_id = $2";
-    tx.exec(sql, args![partner, user]).await.map(|_| ())
+/// Whatever links somebody has, of one purpose or of all, none opens any more.
+pub async fn void_links(tx: &mut Tx, partner: PartnerScope, user: i64, purpose: Option<&str>) -> Result<()> {
+    let sql = "DELETE FROM partner_link WHERE partner_id = $1 AND user_id = $2 AND purpose = COALESCE($3, purpose)";
+    tx.exec(sql, args![partner, user, purpose]).await.map(|_| ())
 }
 
 /// A link to be.
 pub struct NewLink {
     pub user: i64,
+    pub purpose: &'static str,
     pub hash: [u8; 32],
     pub expires_at: Instant,
     pub now: Instant,
 }
 
 pub async fn insert_link(tx: &mut Tx, partner: PartnerScope, link: &NewLink) -> Result<()> {
-    let NewLink { user, hash, expires_at, now } = link;
+    let NewLink { user, purpose, hash, expires_at, now } = link;
     tx.exec(
-        "INSERT INTO partner_link (partner_id, user_id, hash, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)",
-        args![partner, user, hash, expires_at, now],
+        "INSERT INTO partner_link (partner_id, user_id, purpose, hash, expires_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        args![partner, user, purpose, hash, expires_at, now],
     )
     .await
     .map(|_| ())
@@ -52,26 +55,32 @@ pub struct LinkRow {
 }
 from_row!(LinkRow { partner_id, user_id, email });
 
-pub async fn open_link(read: impl Read, hash: &[u8; 32], now: Instant) -> Result<Option<LinkRow>> {
+pub async fn open_link(read: impl Read, purpose: &str, hash: &[u8; 32], now: Instant) -> Result<Option<LinkRow>> {
     read.opt(
         "SELECT partner_link.partner_id, partner_link.user_id, partner_user.email
          FROM partner_link
          JOIN partner_user ON partner_user.partner_id = partner_link.partner_id AND partner_user.id = partner_link.user_id
          JOIN partner ON partner.id = partner_link.partner_id
          WHERE partner_link.hash = $1 AND partner_link.used_at IS NULL AND partner_link.expires_at > $2
-           AND partner.status = 'active'",
-        args![hash, now],
+           AND partner_link.purpose = $3 AND partner.status = 'active'",
+        args![hash, now, purpose],
     )
     .await
 }
 
 /// Uses an open link up; true for one caller, ever.
-pub async fn use_link(tx: &mut Tx, partner: PartnerScope, hash: &[u8; 32], now: Instant) -> Result<bool> {
+pub async fn use_link(
+    tx: &mut Tx,
+    partner: PartnerScope,
+    purpose: &str,
+    hash: &[u8; 32],
+    now: Instant,
+) -> Result<bool> {
     let used = tx
         .exec(
             "UPDATE partner_link SET used_at = $3
-             WHERE partner_id = $1 AND hash = $2 AND used_at IS NULL AND expires_at > $3",
-            args![partner, hash, now],
+             WHERE partner_id = $1 AND hash = $2 AND purpose = $4 AND used_at IS NULL AND expires_at > $3",
+            args![partner, hash, now, purpose],
         )
         .await?;
     Ok(used == 1)
@@ -103,13 +112,15 @@ pub async fn set_password(tx: &mut Tx, partner: PartnerScope, id: i64, password:
 pub struct LoginRow {
     pub id: i64,
     pub partner_id: i64,
+    /// As it is stored: whatever was typed may be written in another way.
+    pub email: Email,
     pub password: Option<String>,
 }
-from_row!(LoginRow { id, partner_id, password });
+from_row!(LoginRow { id, partner_id, email, password });
 
 pub async fn login(read: impl Read, key: &str) -> Result<Option<LoginRow>> {
     read.opt(
-        "SELECT partner_user.id, partner_user.partner_id, partner_user.password
+        "SELECT partner_user.id, partner_user.partner_id, partner_user.email, partner_user.password
          FROM partner_user JOIN partner ON partner.id = partner_user.partner_id
          WHERE partner_user.email_key = $1 AND partner.status = 'active'",
         args![key],

@@ -52,7 +52,12 @@ pub struct AcceptForm {
 }
 
 fn frame(reader: &Reader, invited: &Invited, token: &str) -> Frame {
-    reader.frame(&invited.face.brand, invited.face.colour, &format!("{INVITE}?token={token}"))
+    reader.frame(
+        &invited.face.brand,
+        invited.face.colour,
+        invited.face.logo.as_deref(),
+        &format!("{INVITE}?token={token}"),
+    )
 }
 
 fn guest<'a>(reader: &Reader, invited: &'a Invited) -> Guest<'a> {

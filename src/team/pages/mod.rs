@@ -1,4 +1,5 @@
-//! Pages for the people of a workspace: choosing a password, coming in, and leaving.
+//! Pages for the people of a workspace: choosing a password, for the first time or again, coming in, and leaving.
 
 pub mod invite;
+pub mod reset;
 pub mod sign_in;

@@ -1,6 +1,7 @@
 //! Coming in to a workspace, and leaving it.
 
 use crate::app::{Origin, Trace};
+use crate::auth::sessions;
 use crate::dashboard::sign_in::{self, Door, Visitor, end_former};
 use crate::dashboard::{Frame, Reader, TAG};
 use crate::http::browser::SESSION;
@@ -14,7 +15,7 @@ use axum::response::Response;
 use http::{HeaderMap, Method};
 
 const LOGIN: &str = "/login";
-const DOOR: Door = Door { path: LOGIN, landing: "/dashboard", cookie: SESSION };
+const DOOR: Door = Door { path: LOGIN, landing: "/dashboard", cookie: SESSION, forgot: "/forgot" };
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -31,7 +32,7 @@ async fn frame(http: &Http, reader: &Reader, workspace: &str) -> Result<Frame> {
         url::form_urlencoded::Serializer::new(String::new()).append_pair("workspace", workspace).finish()
     );
     Ok(match workspaces::face_of_slug(&http.app.db, workspace).await? {
-        Some(face) => reader.frame(&face.brand, face.colour, &here),
+        Some(face) => reader.frame(&face.brand, face.colour, face.logo.as_deref(), &here),
         None => reader.bare_frame(LOGIN),
     })
 }
@@ -69,6 +70,9 @@ async fn enter(
     sign_in::enter(&visitor, &DOOR, frame, &form, try_it).await
 }
 
-async fn leave(signed_in: SignedIn, headers: HeaderMap) -> Result<Response> {
-    sign_in::leave(&signed_in.app, &headers, &DOOR).await
+async fn leave(signed_in: SignedIn) -> Result<Response> {
+    let mut unit = signed_in.begin().await?;
+    sessions::leave(&mut unit, &signed_in.session).await?;
+    unit.commit().await?;
+    sign_in::left(&signed_in.app, &DOOR)
 }

@@ -114,9 +114,12 @@ pub async fn partner_of(read: impl Read, scope: WorkspaceScope) -> Result<(i64, 
     read.one("SELECT partner_id, company_name FROM workspace WHERE id = $1", args![scope]).await
 }
 
-pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Option<(String, String, Option<String>)>> {
+/// A workspace's name, and its partner's name, colour and logo.
+pub type FaceRow = (String, String, Option<String>, Option<String>);
+
+pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Option<FaceRow>> {
     read.opt(
-        "SELECT workspace.company_name, partner.company_name, partner.primary_color
+        "SELECT workspace.company_name, partner.company_name, partner.primary_color, partner.logo_url
          FROM workspace JOIN partner ON partner.id = workspace.partner_id WHERE workspace.id = $1",
         args![scope],
     )
@@ -124,9 +127,9 @@ pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Option<(Stri
 }
 
 /// A workspace that is gone has no face any more.
-pub async fn face_of_slug(read: impl Read, slug: &str) -> Result<Option<(String, String, Option<String>)>> {
+pub async fn face_of_slug(read: impl Read, slug: &str) -> Result<Option<FaceRow>> {
     read.opt(
-        "SELECT workspace.company_name, partner.company_name, partner.primary_color
+        "SELECT workspace.company_name, partner.company_name, partner.primary_color, partner.logo_url
          FROM workspace JOIN partner ON partner.id = workspace.partner_id
          WHERE workspace.slug = $1 AND workspace.status <> 'deleted'",
         args![slug],

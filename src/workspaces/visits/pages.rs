@@ -48,7 +48,12 @@ struct VisitPage<'a> {
 }
 
 fn frame(reader: &Reader, invited: &Invited, token: &str) -> Frame {
-    reader.frame(&invited.face.brand, invited.face.colour, &format!("{ENTER}?token={token}"))
+    reader.frame(
+        &invited.face.brand,
+        invited.face.colour,
+        invited.face.logo.as_deref(),
+        &format!("{ENTER}?token={token}"),
+    )
 }
 
 async fn show(State(http): State<Http>, reader: Reader, headers: HeaderMap) -> Result<Response> {

@@ -23,6 +23,16 @@ async fn one_connection_serves_many_requests() {
 }
 
 #[tokio::test]
+async fn where_as_many_connections_stand_as_may_none_is_kept() {
+    let (addr, counts) = serve_always(OK).await;
+    let client = Client::builder(loopback()).system_roots(false).max_standing(0).build().expect("a client");
+    for _ in 0..3 {
+        client.send(post(addr, "x"), patient()).await.expect("an answer");
+    }
+    assert_eq!((counts.connections(), counts.requests()), (3, 3));
+}
+
+#[tokio::test]
 async fn a_connection_the_peer_closed_is_replaced() {
     let (noticed, mut notices) = mpsc::unbounded_channel();
     let (addr, counts) = serve(move |mut wire, _, counts| {
