@@ -21,6 +21,7 @@ mod docs;
 mod documented;
 mod events;
 mod examples;
+mod floods;
 mod framing;
 mod groups;
 mod hostile;

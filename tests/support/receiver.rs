@@ -116,6 +116,11 @@ impl Receiver {
         self.shared.deliveries.all()
     }
 
+    /// How many deliveries `keep` wants: cheap, where there are very many.
+    pub fn count(&self, keep: impl Fn(&Delivery) -> bool) -> usize {
+        self.shared.deliveries.count(keep)
+    }
+
     /// Deliveries of one event, in the order of arrival.
     pub fn of_event(&self, event: &str) -> Vec<Delivery> {
         self.shared.deliveries.filtered(|delivery| delivery.event == event)
