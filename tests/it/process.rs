@@ -2,6 +2,7 @@
 
 pub mod house;
 mod kills;
+mod sleeper;
 mod storm;
 
 use crate::on_both_houses;
