@@ -13,8 +13,8 @@ mod numbering;
 mod retention;
 mod store;
 
+pub use self::metrics::measure;
 pub use feed::{Feed, FeedQuery, TEST, feed, written};
-pub use metrics::measure;
 pub use numbering::{Reader, run};
 pub use retention::forget_old;
 
