@@ -51,6 +51,7 @@ impl Server {
             .await?
             .with(webhooks::Deliver)
             .with_steps::<webhooks::Purge>()
+            .with(webhooks::Recover)
             .with_steps::<contacts::groups::Clear>()
             .with_steps::<contacts::tags::Clear>()
             .with(conversations::ProcessInbound)

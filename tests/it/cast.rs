@@ -6,6 +6,7 @@ use crate::world::{Actor, World};
 use serde_json::{Value, json};
 use skylight::http::{Route, Who};
 use skylight_db::{Read, args};
+use skylight_test_support::wait::until;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -105,6 +106,9 @@ impl<'a> Owner<'a> {
             let endpoint = json!({"url": self.world.receiver.url("/partner"), "events": ["partner.client.deleted"]});
             self.partner.put("/api/v1/partner/webhook", endpoint).await.expect(200);
         }
+        if ["recover_partner_webhook", "replay_partner_webhook"].contains(&route.operation) {
+            no_recovery_runs(&self.partner, "/api/v1/partner/webhook/recoveries").await;
+        }
         let mut path: Vec<String> = Vec::new();
         for segment in route.path.split('/') {
             let thing = match segment.strip_prefix('{') {
@@ -146,6 +150,8 @@ impl<'a> Owner<'a> {
                 "list_partner_webhook_deliveries" => {
                     self.partner.post("/api/v1/partner/webhook/test", json!({})).await.expect(200);
                 }
+                "list_webhook_recoveries" => drop(recovery(&self.workspace, path).await),
+                "list_partner_webhook_recoveries" => drop(recovery(&self.partner, path).await),
                 "list_list_members" | "list_segment_members" => {
                     let contact = self.workspace.contact("Sarah", &phone()).await;
                     self.workspace.post(path, json!({"contact_ids": [contact["id"]]})).await.expect(200);
@@ -211,6 +217,10 @@ impl<'a> Owner<'a> {
                 id(self.partner.post("/api/v1/partner/ticket-departments", title).await.expect(201)["data"].clone())
             }
             "webhooks" => id(self.workspace.webhook(&self.world.receiver.url("/crm"), &["contact.deleted"]).await),
+            "deliveries" if path[3] == "webhooks" => delivery(&self.workspace, &path.join("/")).await.to_string(),
+            "deliveries" => delivery(&self.partner, &path.join("/")).await.to_string(),
+            "recoveries" if path[3] == "webhooks" => recovery(&self.workspace, &path.join("/")).await.to_string(),
+            "recoveries" => recovery(&self.partner, &path.join("/")).await.to_string(),
             "team" => id(self.member().await),
             "partners" => self.public_id("partner", self.partner.id).await,
             "clients" if path[2] == "v2" => {
@@ -321,6 +331,28 @@ impl<'a> Owner<'a> {
         }
         Some(body)
     }
+}
+
+/// A test delivery in this log; its id.
+async fn delivery(of: &Actor, log: &str) -> Value {
+    of.post(&log.replace("/deliveries", "/test"), json!({})).await.expect(200);
+    of.get(log).await.expect(200)["data"][0]["id"].clone()
+}
+
+/// A recovery in this list, which has come to its end; its id.
+async fn recovery(of: &Actor, list: &str) -> Value {
+    no_recovery_runs(of, list).await;
+    let begun = of.post(&list.replace("/recoveries", "/recover"), json!({"since": "2026-03-04"})).await.expect(202);
+    no_recovery_runs(of, list).await;
+    begun["data"]["id"].clone()
+}
+
+async fn no_recovery_runs(of: &Actor, list: &str) {
+    until("no recovery runs", async || {
+        let latest = of.get(list).await.expect(200)["data"][0].clone();
+        if latest["status"] == "running" { Err(latest.to_string()) } else { Ok(()) }
+    })
+    .await;
 }
 
 /// Lets plans give everything, for stories that need many things.
