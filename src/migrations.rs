@@ -32,4 +32,5 @@ migrations![
     "0019_brands",
     "0021_lane_health",
     "0022_search_at_once",
+    "0023_bookings",
 ];

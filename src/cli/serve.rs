@@ -6,7 +6,9 @@ use crate::config::Config;
 use crate::http::{idempotency, metrics, server};
 use crate::jobs::{self, Workers};
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
-use crate::{channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces};
+use crate::{
+    bookings, channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces,
+};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +44,7 @@ impl Server {
             .with_steps::<webhooks::Purge>()
             .with_steps::<contacts::groups::Clear>()
             .with_steps::<contacts::tags::Clear>()
+            .with_steps::<bookings::Due>()
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)

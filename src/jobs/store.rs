@@ -52,12 +52,13 @@ fn in_chunks<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
 
 /// When the first job of a lane is due.
 pub async fn all_workspaces_first(tx: &mut Tx, kind: &str, key: i64) -> Result<Option<Instant>> {
-    let micros: Option<i64> = tx.opt(
-        "SELECT job.run_at FROM job JOIN job_lane ON job_lane.id = job.lane_id
+    let micros: Option<i64> = tx
+        .opt(
+            "SELECT job.run_at FROM job JOIN job_lane ON job_lane.id = job.lane_id
          WHERE job_lane.kind = $1 AND job_lane.key = $2 ORDER BY job.lane_id, job.run_at LIMIT 1",
-        args![kind, key],
-    )
-    .await?;
+            args![kind, key],
+        )
+        .await?;
     Ok(micros.map(Instant::from_micros))
 }
 
