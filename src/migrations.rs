@@ -30,6 +30,7 @@ migrations![
     "0017_audit",
     "0018_contact_type_blacklisted",
     "0019_brands",
+    "0020_webhook_wishes",
     "0021_lane_health",
     "0022_search_at_once",
     "0023_bookings",

@@ -61,9 +61,9 @@ pub fn pages() -> Vec<Route> {
 
 /// What receivers of webhooks are told.
 const TOLD: &[Told<'static>] = &[
-    Told { events: events::WORKSPACE_EVENTS, payload: openapi::WORKSPACE_PAYLOAD },
-    Told { events: events::PARTNER_EVENTS, payload: openapi::PARTNER_PAYLOAD },
-    Told { events: events::HUB_EVENTS, payload: openapi::HUB_PAYLOAD },
+    Told { events: events::WORKSPACE_EVENTS, payload: openapi::WORKSPACE_PAYLOAD, sample: webhooks::api::sample },
+    Told { events: events::PARTNER_EVENTS, payload: openapi::PARTNER_PAYLOAD, sample: webhooks::api::sample },
+    Told { events: events::HUB_EVENTS, payload: openapi::HUB_PAYLOAD, sample: |_| None },
 ];
 
 /// The OpenAPI document of these routes.

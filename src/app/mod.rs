@@ -16,7 +16,7 @@ use crate::kernel::seal::{DataKey, MasterKeys};
 use crate::kernel::{Clock, Error, Instant, Random, Result, Secret};
 use metrics::Metrics;
 use skylight_db::{Db, PostgresSettings, SqliteSettings};
-use skylight_outbound::{Client, Guard};
+use skylight_outbound::{Client, Guard, Resolve};
 use std::ops::Deref;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
@@ -57,15 +57,21 @@ impl Deref for App {
 }
 
 impl App {
-    /// Opens the database, brings its schema up to date and checks that the master keys fit it.
-    pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>) -> Result<Self> {
+    /// Opens the database, brings its schema up to date and checks that the master keys fit it. `names` says where the
+    /// names lead that strangers chose.
+    pub async fn open(
+        config: Config,
+        clock: Box<dyn Clock>,
+        random: Box<dyn Random>,
+        names: impl Resolve,
+    ) -> Result<Self> {
         let db = open_database(&config)?;
         db.migrate(crate::migrations::ALL).await?;
         let masters = keys::load(&config, &*random)?;
         keys::check_probe(&db, &masters, &*random).await?;
         let guard = Guard::strangers(config.outbound_allow.clone(), vec![config.listen]);
-        let strangers =
-            Client::builder(guard).extra_ca(config.extra_ca_file.clone()).build().map_err(Error::internal)?;
+        let strangers = Client::builder(guard).resolver(names).extra_ca(config.extra_ca_file.clone());
+        let strangers = strangers.build().map_err(Error::internal)?;
         let providers = Client::builder(Guard::operator()).extra_ca(config.extra_ca_file.clone());
         let providers = providers.build().map_err(Error::internal)?;
         Ok(Self(Arc::new(Services {

@@ -229,17 +229,17 @@ fn contact_gone(error: skylight_db::Error) -> Error {
     }
 }
 
-/// What an event says.
-#[derive(Serialize)]
-struct Told<'a> {
-    booking: &'a Booking,
-    contact: ContactSummary,
+/// What the events say: whole, so that nobody must ask again.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BookingEvent<'a> {
+    pub booking: &'a Booking,
+    pub contact: ContactSummary,
 }
 
 /// Records events that all say what the booking is now.
 async fn tell(unit: &mut Unit, scope: WorkspaceScope, kinds: &[&'static str], booking: &Booking) -> Result<()> {
     let contact = contacts::summary(&mut unit.tx, scope, booking.contact_id).await?;
-    let told = Told { booking, contact };
+    let told = BookingEvent { booking, contact };
     for kind in kinds {
         events::record(unit, scope, kind, booking.id, &told).await?;
     }

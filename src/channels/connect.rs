@@ -15,8 +15,9 @@ use crate::kernel::{Error, Result, Secret};
 use crate::plans::meter;
 use crate::{events, workspaces};
 use futures_util::future::BoxFuture;
-use serde_json::json;
+use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 const CONNECTED: &str = "partner.client.channel.connected";
 const DISCONNECTED: &str = "partner.client.channel.disconnected";
@@ -206,13 +207,37 @@ async fn lost(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
     tell_partner(unit, scope, DISCONNECTED, id).await
 }
 
+/// What `partner.client.channel.connected` and `partner.client.channel.disconnected` say.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClientChannelEvent<'a> {
+    #[schema(example = 115)]
+    pub client_id: i64,
+    #[schema(example = "Gulf Logistics")]
+    pub company_name: &'a str,
+    pub channel: ToldChannel<'a>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ToldChannel<'a> {
+    #[schema(example = 4)]
+    pub id: i64,
+    #[serde(rename = "type")]
+    #[schema(rename = "type", example = "whatsapp")]
+    pub kind: &'a str,
+    /// Its number or name at the provider.
+    #[schema(example = "+966501234567")]
+    pub username: Option<&'a str>,
+}
+
 async fn tell_partner(unit: &mut Unit, scope: WorkspaceScope, event: &'static str, id: i64) -> Result<()> {
     let channel = store::find(&mut unit.tx, scope, id).await?.ok_or_else(not_found)?;
     let (partner, company_name) = workspaces::partner_of(&mut unit.tx, scope).await?;
-    let data = json!({
-        "client_id": scope.id(), "company_name": company_name,
-        "channel": {"id": id, "type": channel.kind, "username": channel.username},
-    });
+    let (kind, username) = (channel.kind.as_str(), channel.username.as_deref());
+    let data = ClientChannelEvent {
+        client_id: scope.id(),
+        company_name: &company_name,
+        channel: ToldChannel { id, kind, username },
+    };
     events::record_for_partner(unit, partner, event, scope.id(), &data).await?;
     match event {
         CONNECTED => hub::record_connected(unit, partner, scope, id).await?,

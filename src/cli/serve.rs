@@ -9,6 +9,7 @@ use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
 use crate::{
     bookings, channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces,
 };
+use skylight_outbound::{Resolve, SystemResolver};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,17 @@ use tokio::task::JoinHandle;
 
 /// Opens the database and lets the rooms introduce themselves to each other.
 pub async fn open(config: Config, clock: Box<dyn Clock>, random: Box<dyn Random>) -> Result<App> {
-    let app = App::open(config, clock, random).await?;
+    open_among(config, clock, random, SystemResolver::default()).await
+}
+
+/// Likewise, where names lead elsewhere than the system says.
+pub async fn open_among(
+    config: Config,
+    clock: Box<dyn Clock>,
+    random: Box<dyn Random>,
+    names: impl Resolve,
+) -> Result<App> {
+    let app = App::open(config, clock, random, names).await?;
     workspaces::on_birth(&app, channels::open_settings);
     workspaces::on_purge(&app, contacts::indexing::forget);
     mail::open(&app)?;
@@ -42,6 +53,7 @@ impl Server {
             .await?
             .with(webhooks::Deliver)
             .with_steps::<webhooks::Purge>()
+            .with(webhooks::Recover)
             .with_steps::<contacts::groups::Clear>()
             .with_steps::<contacts::tags::Clear>()
             .with_steps::<bookings::Due>()

@@ -287,8 +287,18 @@ async fn retag(
 pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
     groups::leave_all(unit, scope, id).await?;
     hold_tags(unit, scope, Some(id), &[]).await?;
-    let (name, was_blacklisted) = store::delete(&mut unit.tx, scope, id).await?.ok_or_else(no_such)?;
-    let gone = Told { contact: Gone { id, name: &name, deleted_at: unit.now() } };
+    let deleted_at = unit.now();
+    let gone = store::delete(&mut unit.tx, scope, id).await?.ok_or_else(no_such)?;
+    let was_blacklisted = gone.blacklisted;
+    let contact = GoneContact {
+        id,
+        name: &gone.name,
+        email: gone.email.as_ref(),
+        phone: gone.phone.as_ref(),
+        channel_type: gone.channel_type,
+        deleted_at,
+    };
+    let gone = ContactGoneEvent { contact };
     events::record(unit, scope, "contact.deleted", id, &gone).await?;
     meter::give_back_contact(unit, scope, was_blacklisted).await
 }
@@ -346,49 +356,81 @@ impl From<Contact> for ContactSummary {
     }
 }
 
-/// What a contact's events say.
-#[derive(Serialize)]
-struct Told<C> {
-    contact: C,
+/// What `contact.created` says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContactCreatedEvent<'a> {
+    pub contact: ToldContact<'a>,
 }
 
-#[derive(Serialize)]
-struct Changed<'a> {
-    id: i64,
-    name: &'a str,
-    email: Option<&'a Email>,
-    phone: Option<&'a Phone>,
+/// What `contact.updated` says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContactUpdatedEvent<'a> {
+    pub contact: ChangedContact<'a>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ToldContact<'a> {
+    #[schema(example = 42)]
+    pub id: i64,
+    #[schema(example = "Sarah Johnson")]
+    pub name: &'a str,
+    #[schema(value_type = Option<Email>)]
+    pub email: Option<&'a Email>,
+    #[schema(value_type = Option<Phone>)]
+    pub phone: Option<&'a Phone>,
     #[serde(rename = "type")]
-    channel_type: ChannelType,
-    status: ContactStatus,
-    blacklisted: bool,
-    tags: &'a [String],
-    created_at: Instant,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updated_at: Option<Instant>,
+    pub channel_type: ChannelType,
+    pub status: ContactStatus,
+    #[schema(example = false)]
+    pub blacklisted: bool,
+    #[schema(value_type = Vec<String>, example = json!(["vip", "newsletter"]))]
+    pub tags: &'a [String],
+    pub created_at: Instant,
 }
 
-#[derive(Serialize)]
-struct Gone<'a> {
-    id: i64,
-    name: &'a str,
-    deleted_at: Instant,
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangedContact<'a> {
+    #[serde(flatten)]
+    pub contact: ToldContact<'a>,
+    pub updated_at: Instant,
+}
+
+/// What `contact.deleted` says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContactGoneEvent<'a> {
+    pub contact: GoneContact<'a>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GoneContact<'a> {
+    #[schema(example = 42)]
+    pub id: i64,
+    #[schema(example = "Sarah Johnson")]
+    pub name: &'a str,
+    #[schema(value_type = Option<Email>)]
+    pub email: Option<&'a Email>,
+    #[schema(value_type = Option<Phone>)]
+    pub phone: Option<&'a Phone>,
+    #[serde(rename = "type")]
+    pub channel_type: ChannelType,
+    pub deleted_at: Instant,
 }
 
 async fn record(unit: &mut Unit, scope: WorkspaceScope, kind: &'static str, contact: &Contact) -> Result<()> {
-    let told = Told {
-        contact: Changed {
-            id: contact.id,
-            name: &contact.name,
-            email: contact.email.as_ref(),
-            phone: contact.phone.as_ref(),
-            channel_type: contact.channel_type,
-            status: contact.status,
-            blacklisted: contact.blacklisted,
-            tags: &contact.tags,
-            created_at: contact.created_at,
-            updated_at: (kind != "contact.created").then_some(contact.updated_at),
-        },
+    let told = ToldContact {
+        id: contact.id,
+        name: &contact.name,
+        email: contact.email.as_ref(),
+        phone: contact.phone.as_ref(),
+        channel_type: contact.channel_type,
+        status: contact.status,
+        blacklisted: contact.blacklisted,
+        tags: &contact.tags,
+        created_at: contact.created_at,
     };
-    events::record(unit, scope, kind, contact.id, &told).await
+    if kind == "contact.created" {
+        return events::record(unit, scope, kind, contact.id, &ContactCreatedEvent { contact: told }).await;
+    }
+    let told = ChangedContact { contact: told, updated_at: contact.updated_at };
+    events::record(unit, scope, kind, contact.id, &ContactUpdatedEvent { contact: told }).await
 }

@@ -1,6 +1,7 @@
 //! Working in what providers posted: contacts, conversations, messages, statuses. Everything of one stored body happens in
 //! one transaction, and the same body again changes nothing: the unique index on the provider's message id decides.
 
+use super::told::{Correspondent, MessageEvent, ToldMessage};
 use super::{progress, store};
 use crate::app::{App, Unit};
 use crate::auth::WorkspaceScope;
@@ -11,7 +12,6 @@ use crate::events;
 use crate::jobs::{Job, Kind, Lane, Opened, Verdict};
 use crate::kernel::{Error, Phone, Result};
 use crate::plans::meter::{self, Counts};
-use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -156,13 +156,17 @@ async fn receive(unit: &mut Unit, account: &Account, message: &IncomingMessage) 
         unread: 1,
     };
     store::touch_conversation(&mut unit.tx, scope, &touch).await?;
-    let data = json!({
-        "message": {
-            "id": id, "direction": "inbound", "channel": account.kind, "content": message.content,
-            "status": "received", "sent_at": message.sent_at,
-        },
-        "contact": {"id": contact.id, "name": contact.name, "phone": contact.phone, "type": contact.channel_type},
-    });
+    let told = ToldMessage {
+        id,
+        direction: "inbound",
+        channel: &account.kind,
+        kind: &message.kind,
+        content: &message.content,
+        status: "received",
+        sent_at: Some(message.sent_at),
+        created_at: now,
+    };
+    let data = MessageEvent { message: told, contact: Correspondent::of(&contact) };
     events::record(unit, scope, "message.received", contact.id, &data).await?;
     Ok(Counts { contacts_created, messages_received: 1, ..Counts::default() })
 }

@@ -6,9 +6,11 @@ mod inbound;
 mod progress;
 mod sending;
 mod store;
+mod told;
 
 pub use inbound::ProcessInbound;
 pub use sending::SendMessages;
+pub use told::MessageEvent;
 
 use crate::app::{App, Unit};
 use crate::auth::WorkspaceScope;

@@ -2,6 +2,7 @@
 //! move forward (rule P4), and each consequence happens once.
 
 use super::store::{self, EarlyStatus};
+use super::told::{Correspondent, MessageEvent, ToldMessage};
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
 use crate::channels::Account;
@@ -10,7 +11,6 @@ use crate::contacts;
 use crate::events;
 use crate::kernel::{Instant, Result};
 use crate::plans::meter::Counts;
-use serde_json::json;
 
 /// Takes in a provider's status; answers what it adds to the month's counters, which the caller counts at the end of its
 /// batch.
@@ -110,12 +110,16 @@ pub async fn refuse(
 async fn sent(unit: &mut Unit, scope: WorkspaceScope, message: i64, contact: i64) -> Result<()> {
     let message = super::message(&mut unit.tx, scope, message).await?;
     let contact = contacts::summary(&mut unit.tx, scope, contact).await?;
-    let data = json!({
-        "message": {
-            "id": message.id, "direction": message.direction, "channel": message.channel,
-            "content": message.content, "status": "sent", "sent_at": message.sent_at,
-        },
-        "contact": {"id": contact.id, "name": contact.name, "phone": contact.phone, "type": contact.channel_type},
-    });
+    let told = ToldMessage {
+        id: message.id,
+        direction: &message.direction,
+        channel: &message.channel,
+        kind: &message.kind,
+        content: &message.content,
+        status: "sent",
+        sent_at: message.sent_at,
+        created_at: message.created_at,
+    };
+    let data = MessageEvent { message: told, contact: Correspondent::of(&contact) };
     events::record(unit, scope, "message.sent", contact.id, &data).await
 }

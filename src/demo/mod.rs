@@ -16,7 +16,7 @@ use crate::kernel::{Country, Email, Error, Result, Secret, Timezone};
 use crate::partners::{self, PartnerPlan};
 use crate::team::{self, NewAdmin};
 use crate::tickets;
-use crate::webhooks::{self, HookUrl, NewWebhook};
+use crate::webhooks::{self, HookUrl, NewWebhook, Wishes};
 use crate::workspaces::{self, NewClient};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -158,7 +158,13 @@ fn read<T: fields::Input>(value: Value) -> Result<T> {
 
 async fn subscribe(app: &App, scope: WorkspaceScope, url: &str) -> Result<Secret> {
     let url = HookUrl::parse(app, url).map_err(Error::internal)?;
-    let new = NewWebhook { name: "Demo receiver".into(), url, events: vec!["*".into()], is_active: None };
+    let new = NewWebhook {
+        name: "Demo receiver".into(),
+        url,
+        events: vec!["*".into()],
+        is_active: None,
+        wishes: Wishes::default(),
+    };
     let key = workspaces::data_key(app, scope).await?;
     let mut unit = app.begin_by(Origin::operator()).await?;
     let created = webhooks::create(&mut unit, scope, &key, new).await?;

@@ -11,12 +11,14 @@ mod feed;
 mod metrics;
 mod numbering;
 mod retention;
+mod span;
 mod store;
 
 pub use feed::{Feed, FeedQuery, TEST, feed, written};
 pub use metrics::measure;
 pub use numbering::{Reader, run};
 pub use retention::forget_old;
+pub use span::{Numbered, Stream, head, is_past, number_before, span};
 
 use crate::app::Unit;
 use crate::auth::{PartnerScope, WorkspaceScope};

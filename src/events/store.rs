@@ -2,6 +2,7 @@
 
 use super::Event;
 use super::feed::Numbered;
+use super::span::{self, Stream};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::Instant;
 use skylight_db::{Db, Param, Read, Result, Tx, Value, args, list, padded, placeholders};
@@ -42,6 +43,22 @@ pub async fn insert_for_partner(
 pub async fn head(read: impl Read, scope: WorkspaceScope) -> Result<i64> {
     let sql = "SELECT last_seq FROM event_head WHERE workspace_id = $1 AND partner_id = 0";
     Ok(read.opt(sql, args![scope]).await?.unwrap_or(0))
+}
+
+/// Likewise, of any log.
+pub async fn head_of(read: impl Read, stream: Stream) -> Result<i64> {
+    let sql = "SELECT last_seq FROM event_head WHERE workspace_id = $1 AND partner_id = $2";
+    let (workspace, partner) = stream.ids();
+    Ok(read.opt(sql, args![workspace, partner]).await?.unwrap_or(0))
+}
+
+/// The first events of a log with numbers behind the start, through the end.
+pub async fn span(read: impl Read, stream: Stream, numbers: Range<i64>, limit: i64) -> Result<Vec<span::Numbered>> {
+    let sql = stream.sql(
+        "SELECT seq, id, kind, subject_id, created_at FROM event
+         WHERE workspace_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4",
+    );
+    read.all(&sql, args![stream, numbers.start, numbers.end, limit]).await
 }
 
 /// The first events with numbers after one, through another.

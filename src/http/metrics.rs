@@ -58,7 +58,7 @@ async fn show(
 ) -> Result<Response> {
     let is_local = address.is_loopback() && !FORWARDED.iter().any(|name| headers.contains_key(*name));
     if !is_local && !has_token(&http.app, &headers) {
-        return Err(Error::unauthenticated().saying("Unauthenticated. Please present the metrics token."));
+        return Err(Error::metrics_unauthenticated());
     }
     let text = http.app.metrics.written(&http.app).await;
     let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];

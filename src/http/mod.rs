@@ -21,7 +21,7 @@ mod watch;
 
 pub use browser::Form;
 pub use extract::{
-    Id, PartnerCaller, PartnerSignedIn, Query, Segment, SignedIn, Unread, UnreadQuery, Valid, WorkspaceCaller,
+    Id, PartnerCaller, PartnerSignedIn, Query, Segment, SignedIn, TwoIds, Unread, UnreadQuery, Valid, WorkspaceCaller,
 };
 pub use reply::Reply;
 pub use route::{Route, Who};

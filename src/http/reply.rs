@@ -46,6 +46,11 @@ impl Reply {
         Self::envelope(201, Some(data), Some(message), None::<()>)
     }
 
+    /// 202: it is done in the background.
+    pub fn accepted(data: &impl Serialize, message: &str) -> Result<Self> {
+        Self::envelope(202, Some(data), Some(message), None::<()>)
+    }
+
     /// 200 with one page of a list.
     pub fn page<T: Serialize>(listing: &Listing<T>) -> Result<Self> {
         Self::envelope(200, Some(&listing.items), None, Some(&listing.meta))

@@ -60,8 +60,9 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Who failed last is trusted with one.
     pub(super) fn of(health: Health, first: usize, most: usize) -> Self {
-        Self { open: if health.is_down() { 1 } else { first.min(most) }, most }
+        Self { open: if health.failures > 0 { 1 } else { first.min(most) }, most }
     }
 
     pub(super) fn open(self) -> usize {
@@ -140,7 +141,7 @@ mod tests {
             assert_eq!(window.open(), open);
         }
         assert_eq!(window.after(Fared { well: true, ..failed(1) }).open(), 1);
-        assert_eq!(Window::of(Health { failures: 10, failing_since: None }, 8, 64).open(), 1);
+        assert_eq!(Window::of(Health { failures: 1, failing_since: Some(NOW) }, 8, 64).open(), 1);
     }
 
     #[test]

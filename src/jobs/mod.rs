@@ -123,6 +123,13 @@ pub async fn wake(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {
     Ok(())
 }
 
+/// Makes jobs of a lane that wait for a later moment due at once, and wakes the lane.
+pub async fn hasten(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<()> {
+    wake(unit, lane.kind, lane.key).await?;
+    let now = unit.now();
+    Ok(store::all_workspaces_hasten(&mut unit.tx, &lane, jobs, now).await?)
+}
+
 /// Locks a lane's row to the end of the unit, so that its worker's transactions and this one come one after the other.
 pub async fn lock(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {
     Ok(store::all_workspaces_lock(&mut unit.tx, kind, key).await?)

@@ -61,11 +61,25 @@ pub async fn all_workspaces_first(tx: &mut Tx, kind: &str, key: i64) -> Result<O
         .await?;
     Ok(micros.map(Instant::from_micros))
 }
+/// A pause that is written on a lane which was woken meanwhile: whoever has leased it may not have seen why it was woken,
+/// and must not let it sleep when it is given back.
+const WOKEN: i64 = -1;
 
 pub async fn all_workspaces_wake_lane(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
     tx.exec(
-        "UPDATE job_lane SET not_before = 0, due_at = $3 WHERE kind = $1 AND key = $2 AND due_at IS NOT NULL",
-        args![kind, key, now],
+        "UPDATE job_lane SET not_before = $4, due_at = $3 WHERE kind = $1 AND key = $2 AND due_at IS NOT NULL",
+        args![kind, key, now, WOKEN],
+    )
+    .await
+    .map(|_| ())
+}
+
+pub async fn all_workspaces_hasten(tx: &mut Tx, lane: &LaneKey, jobs: &[NewJob], now: Instant) -> Result<()> {
+    let lists: Vec<_> = jobs.iter().map(|job| list![lane.kind, &lane.key, &job.group, &job.subject, &now]).collect();
+    tx.exec_many(
+        "UPDATE job SET run_at = $5 WHERE lane_id = (SELECT id FROM job_lane WHERE kind = $1 AND key = $2)
+             AND group_id = $3 AND subject_id = $4 AND run_at > $5",
+        &lists,
     )
     .await
     .map(|_| ())
@@ -111,7 +125,7 @@ pub async fn all_workspaces_claim(
 ) -> Result<Vec<Lane>> {
     let names = placeholders(5, kinds.len());
     let sql = format!(
-        "UPDATE job_lane SET leased_by = $3, fence = fence + 1
+        "UPDATE job_lane SET leased_by = $3, fence = fence + 1, not_before = 0
          WHERE id IN (SELECT id FROM job_lane WHERE {CLAIMABLE} AND kind IN ({names})
                       ORDER BY due_at, id LIMIT $4 {skip_locked})
          RETURNING id, workspace_id, kind, key, fence, failures, failing_since"
@@ -178,9 +192,9 @@ pub async fn all_workspaces_bring_forward(tx: &mut Tx, lane: i64, to: Instant, n
 
 pub async fn all_workspaces_forget_failures(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
     tx.exec(
-        "UPDATE job_lane SET failures = 0, failing_since = NULL, not_before = 0,
+        "UPDATE job_lane SET failures = 0, failing_since = NULL, not_before = $4,
              due_at = CASE WHEN due_at IS NULL THEN NULL ELSE CAST($3 AS BIGINT) END WHERE kind = $1 AND key = $2",
-        args![kind, key, now],
+        args![kind, key, now, WOKEN],
     )
     .await
     .map(|_| ())
@@ -221,11 +235,13 @@ pub async fn all_workspaces_release(
         "SELECT MIN(run_at) AS at FROM job WHERE lane_id = $1"
     };
     let sql = format!(
-        "UPDATE job_lane SET leased_by = NULL, not_before = $2,
-             due_at = (SELECT CASE WHEN due.at < $3 THEN $3 ELSE due.at END FROM ({first}) AS due)
+        "UPDATE job_lane SET leased_by = NULL, not_before = CASE WHEN not_before = $5 THEN 0 ELSE CAST($2 AS BIGINT) END,
+             due_at = (SELECT CASE WHEN job_lane.not_before = $5 AND due.at < $4 THEN $4
+                                   WHEN job_lane.not_before <> $5 AND due.at < $3 THEN $3
+                                   ELSE due.at END FROM ({first}) AS due)
          WHERE id = $1"
     );
-    tx.exec(&sql, args![lane, not_before, now.max(not_before)]).await.map(|_| ())
+    tx.exec(&sql, args![lane, not_before, now.max(not_before), now, WOKEN]).await.map(|_| ())
 }
 
 pub async fn all_workspaces_new_node(tx: &mut Tx, alone: bool) -> Result<i64> {

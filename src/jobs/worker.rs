@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// Lanes that one node works on at a time.
-const PLACES: usize = 256;
+/// Lanes that one node works on at a time. One that waits for its receiver costs a place and little else.
+const PLACES: usize = 1024;
 const POLL: Duration = Duration::from_millis(500);
 /// How long a lane rests after an unexpected failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);

@@ -86,6 +86,7 @@ problems! {
     unauthenticated = 401, "Unauthenticated. Please provide a valid API key.";
     partner_unauthenticated = 401, "Unauthenticated. Please provide a valid partner API key.";
     hub_unauthenticated = 401, "Unauthenticated. Send your partner API key in the X-API-Key header, or a token as Authorization: Bearer.";
+    metrics_unauthenticated = 401, "Unauthenticated. Present the metrics token as Authorization: Bearer.";
     wrong_login = 401, "The username or the password is wrong.";
     bad_signature = 401, "The signature is missing or wrong.";
     wrong_credential = 403, "This credential does not open this part of the API.";

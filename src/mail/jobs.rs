@@ -142,7 +142,7 @@ impl Outbox {
         }
     }
 
-    async fn settle(&self, unit: &mut Unit, done: &mut Vec<(Job, Outcome)>) -> Result<Vec<Verdict>> {
+    async fn settle(&self, unit: &mut Unit, done: &[(Job, Outcome)]) -> Result<Vec<Verdict>> {
         let now = unit.now();
         let mut finished = Vec::new();
         let verdicts = done.iter().map(|(job, outcome)| {

@@ -1,6 +1,6 @@
 //! The mail with a link to a new password. It says the same to everybody who may have one.
 
-use super::{Between, Mail, one_line};
+use super::{Between, Mail, short_line};
 use crate::kernel::language::texts;
 use crate::kernel::{Email, Error, Instant, Language, Result, Secret};
 use crate::partners::Colour;
@@ -67,12 +67,10 @@ struct Html<'a> {
 
 /// Writes it.
 pub fn reset(about: &Reset<'_>) -> Result<Mail> {
+    let short = |name: &str| short_line(name, LONGEST_NAME);
     let [name, company, brand] = [about.name, about.company, about.brand].map(short);
     let parts = &Language::ALL.map(|language| Part { w: Words::of(language), language });
-    let (colour, ink) = match about.colour {
-        Some(colour) => (format!("#{}", colour.digits()), colour.ink()),
-        None => ("#24528f".to_owned(), "#ffffff"),
-    };
+    let (colour, ink) = Colour::of_mail(about.colour);
     let (name, company, brand, link) = (name.as_str(), company.as_str(), brand.as_str(), about.link.reveal());
     let text = Text { parts, name, company, brand, link }.render().map_err(Error::internal)?;
     let html = Html { parts, name, company, brand, link, colour, ink }.render().map_err(Error::internal)?;
@@ -80,14 +78,6 @@ pub fn reset(about: &Reset<'_>) -> Result<Mail> {
     let between = Between { to: about.to, to_name: name, from_name: brand };
     let mail = Mail::new(between, &subject, Secret::new(text), Secret::new(html))?;
     Ok(mail.worth_sending_until(about.until))
-}
-
-fn short(name: &str) -> String {
-    let line = one_line(name);
-    match line.char_indices().nth(LONGEST_NAME) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }
 
 #[cfg(test)]

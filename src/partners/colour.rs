@@ -20,6 +20,14 @@ impl Colour {
         crate::kernel::secret::hex(&self.0)
     }
 
+    /// Of a mail's button, and of what is written on it.
+    pub fn of_mail(own: Option<Self>) -> (String, &'static str) {
+        match own {
+            Some(colour) => (format!("#{}", colour.digits()), colour.ink()),
+            None => ("#24528f".to_owned(), "#ffffff"),
+        }
+    }
+
     /// The colour of text on it, black or white, whichever stands out more.
     pub fn ink(self) -> &'static str {
         // The contrast to white falls below that to black at this luminance (WCAG 2).

@@ -12,6 +12,7 @@ use crate::auth::{Hashed, WorkspaceScope, sessions};
 use crate::kernel::token::{self, TokenKind};
 use crate::kernel::{Email, Error, Instant, Language, Result, Secret, secret};
 use crate::mail::{self, Between, Mail};
+use crate::partners::Colour;
 use crate::workspaces::{self, Face};
 use askama::Template;
 use std::time::Duration;
@@ -168,7 +169,7 @@ fn letter(face: &Face, name: &str, email: &Email, link: &Secret) -> Result<Mail>
         company: &company,
         brand: &brand,
     });
-    let (colour, ink) = face.mail_colours();
+    let (colour, ink) = Colour::of_mail(face.colour);
     let link = link.reveal();
     let text = Text { parts: &parts, link }.render().map_err(Error::internal)?;
     let html = Html { parts: &parts, link, colour, ink }.render().map_err(Error::internal)?;

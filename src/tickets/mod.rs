@@ -194,14 +194,15 @@ pub async fn open(unit: &mut Unit, scope: WorkspaceScope, new: NewTicket) -> Res
     let now = unit.now();
     store::insert_reply(&mut unit.tx, scope, id, TicketAuthor::Client, &new.body, now).await?;
     let ticket = ticket(&mut unit.tx, scope, id).await?;
-    events::record(unit, scope, "ticket.created", id, &Told { ticket: &ticket }).await?;
+    events::record(unit, scope, "ticket.created", id, &TicketEvent { ticket: &ticket }).await?;
     Ok(ticket)
 }
 
-/// What the event says.
-#[derive(Serialize)]
-struct Told<'a> {
-    ticket: &'a Ticket,
+/// What `ticket.created` says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TicketEvent<'a> {
+    #[schema(value_type = Ticket)]
+    pub ticket: &'a Ticket,
 }
 
 /// With a reference that no other ticket of the installation has.

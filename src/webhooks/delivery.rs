@@ -46,6 +46,8 @@ pub enum Done {
 #[derive(Debug)]
 pub struct Attempt {
     number: i64,
+    /// Its place in the schedule: which begins anew when somebody asks for a delivery again.
+    step: i64,
     started_at: Instant,
     pub(super) duration: Duration,
     answer: Result<Answered, String>,
@@ -62,6 +64,8 @@ const LIMITS: Limits =
     Limits { connect: Duration::from_secs(5), total: Duration::from_secs(30), read: 64 * 1024, strict: false };
 /// A suspended owner's lanes look again after this long; normally a workspace's reactivation wakes them.
 const WHILE_SUSPENDED: Duration = Duration::from_secs(30);
+/// A paused endpoint's lane looks again after this long; normally `resume` wakes it.
+const WHILE_PAUSED: Duration = Duration::from_secs(60 * 60);
 const AFTER_OUTAGE: Duration = Duration::from_secs(5);
 /// An endpoint from which nothing but failures came for so long is switched off.
 const PATIENCE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
@@ -76,7 +80,7 @@ impl Deliver {
     }
 
     /// Whose lane it is; none where its endpoint is gone.
-    async fn owner(app: &App, lane: &Lane) -> Result<Option<Owner>> {
+    pub(super) async fn owner(app: &App, lane: &Lane) -> Result<Option<Owner>> {
         if let Some(workspace) = lane.workspace_id {
             return Ok(Some(WorkspaceScope::of_background_work(workspace).into()));
         }
@@ -88,7 +92,9 @@ impl Deliver {
 impl Target {
     /// The webhook as it is now; none once it is deleted.
     async fn endpoint(&self, app: &App) -> Result<Option<Arc<Endpoint>>> {
-        if let Some(known) = self.known.get(&self.webhook) {
+        // That it is paused is not believed a moment longer: its lane would sleep on after it was resumed elsewhere.
+        let is_paused = |known: &Option<Arc<Endpoint>>| known.as_ref().is_some_and(|endpoint| endpoint.is_paused);
+        if let Some(known) = self.known.get(&self.webhook).filter(|known| !is_paused(known)) {
             return Ok(known);
         }
         let generation = self.known.generation();
@@ -104,6 +110,7 @@ impl Target {
         }
         match self.endpoint(app).await? {
             Some(endpoint) if !endpoint.in_plan => asleep(),
+            Some(endpoint) if endpoint.is_paused => Ok(Done::Asleep(app.now().after(WHILE_PAUSED))),
             Some(endpoint) if endpoint.wants(due) => {
                 let _place = app.rooms.of::<Sockets>().place(self.owner).await;
                 Ok(Done::Tried(send(app, &endpoint, due).await))
@@ -132,10 +139,16 @@ impl Kind for Deliver {
         }
         let target = Target { owner, webhook: lane.key, known: app.caches.of() };
         match target.endpoint(app).await? {
+            Some(endpoint) if endpoint.is_paused => Ok(Opened::Later(app.now().after(WHILE_PAUSED))),
             Some(endpoint) if endpoint.in_plan => Ok(Opened::Ready(target)),
             Some(_) => later(),
             None => Ok(Opened::Gone),
         }
+    }
+
+    /// What its owner allows; of an endpoint that cannot be read now, nothing is known.
+    async fn pace(&self, app: &App, target: &Target) -> Option<u32> {
+        target.endpoint(app).await.ok().flatten()?.rate_limit
     }
 
     fn fared(&self, done: &[(Job, Done)]) -> Fared {
@@ -187,7 +200,8 @@ async fn send(app: &App, endpoint: &Endpoint, due: &DueRow) -> Attempt {
     let clock = std::time::Instant::now();
     let sent = app.strangers.send(request, LIMITS).await;
     let answer = sent.map(|response| Answered::of(&response, app.now())).map_err(|error| error.to_string());
-    let attempt = Attempt { number, started_at, duration: clock.elapsed(), answer };
+    let (step, duration) = (number - due.tried_before, clock.elapsed());
+    let attempt = Attempt { number, step, started_at, duration, answer };
     drop(in_flight);
     metrics::attempted(app, &attempt);
     attempt
@@ -287,7 +301,7 @@ impl Book {
         let next = if delivered || gone {
             None
         } else {
-            retry::next_attempt(schedule, attempt.number, asked, now, &*app.random)
+            retry::next_attempt(schedule, attempt.step, asked, now, &*app.random)
         };
         self.gone |= gone;
         self.delivered += usize::from(delivered);

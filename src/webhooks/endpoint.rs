@@ -1,7 +1,8 @@
 //! What the deliveries of one webhook share, and the requests they become.
 
 use super::payload::{self, Dialect};
-use super::sign::{Signer, Slot};
+use super::settings::Signing;
+use super::sign::{KeySigner, Signer, Slot};
 use super::store::{self, DueRow, EndpointRow};
 use super::{Owner, custom_headers};
 use crate::app::App;
@@ -23,10 +24,16 @@ pub struct Endpoint {
     is_active: bool,
     /// Plans apply at use: without webhooks in it, deliveries wait.
     pub in_plan: bool,
+    /// Deliveries wait until they are told to go on.
+    pub is_paused: bool,
+    /// Deliveries a minute at most.
+    pub rate_limit: Option<u32>,
     dropped_through: Instant,
     signer: Signer,
     /// The secret before, and until when it signs too.
     previous: Option<(Signer, Instant)>,
+    /// Where a public key verifies: the key, and the one before for as long as the secret before.
+    keys: Vec<(KeySigner, Option<Instant>)>,
 }
 
 impl Endpoint {
@@ -45,6 +52,17 @@ impl Endpoint {
             }
             _ => None,
         };
+        let mut keys = Vec::new();
+        if row.signing == Signing::Ed25519 {
+            let until = row.previous_until.filter(|until| *until > now);
+            let previous = row.previous_private_key.as_ref().filter(|_| until.is_some());
+            let sealed =
+                [(Slot::PrivateKey, row.private_key.as_ref(), None), (Slot::PreviousPrivateKey, previous, until)];
+            for (slot, sealed, until) in sealed {
+                let Some(sealed) = sealed else { continue };
+                keys.push((KeySigner::new(&slot.open(key, owner, webhook, sealed)?)?, until));
+            }
+        }
         let headers = match row.headers {
             Some(sealed) => custom_headers::of_json(Slot::Headers.open(key, owner, webhook, &sealed)?.reveal()),
             None => HeaderMap::new(),
@@ -56,9 +74,12 @@ impl Endpoint {
             headers,
             is_active: row.is_active,
             in_plan: row.in_plan,
+            is_paused: row.paused_at.is_some(),
+            rate_limit: row.rate_limit,
             dropped_through: row.dropped_through,
             signer,
             previous,
+            keys,
         })
     }
 
@@ -67,15 +88,21 @@ impl Endpoint {
         due.queued_at > self.dropped_through && (self.is_active || due.event == payload::TEST)
     }
 
-    /// The list of the Standard Webhooks: the new secret first.
+    /// The list of the Standard Webhooks: what is new first.
     fn standard_signatures(&self, due: &DueRow, timestamp: &str, body: &[u8], now: Instant) -> String {
-        let current = self.signer.standard(&due.delivery_id, timestamp, body);
-        match &self.previous {
-            Some((previous, until)) if *until > now => {
-                format!("{current} {}", previous.standard(&due.delivery_id, timestamp, body))
-            }
-            _ => current,
+        let id = &due.delivery_id;
+        let mut list = vec![self.signer.standard(id, timestamp, body)];
+        if let Some((previous, until)) = &self.previous
+            && *until > now
+        {
+            list.push(previous.standard(id, timestamp, body));
         }
+        for (key, until) in &self.keys {
+            if until.is_none_or(|until| until > now) {
+                list.push(key.standard(id, timestamp, body));
+            }
+        }
+        list.join(" ")
     }
 
     /// The `number`th attempt of a delivery.

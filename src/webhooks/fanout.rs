@@ -53,19 +53,22 @@ fn concerned(event: &Event) -> Option<Owner> {
 }
 
 fn plan<'a>(events: &'a [Event], subscribers: Vec<Subscriber>, random: &dyn Random) -> Vec<NewDelivery<'a>> {
-    let mut by_owner: HashMap<Owner, Vec<(i64, Dialect, Vec<String>)>> = HashMap::new();
+    let mut by_owner: HashMap<Owner, Vec<(Subscriber, Vec<String>)>> = HashMap::new();
     for subscriber in subscribers {
-        let (dialect, wanted) = (Dialect::of(&subscriber.dialect), from_json(&subscriber.events));
+        let wanted = from_json(&subscriber.events);
         let Some(owner) = Owner::of_row(subscriber.workspace_id, subscriber.partner_id) else { continue };
-        by_owner.entry(owner).or_default().push((subscriber.id, dialect, wanted));
+        by_owner.entry(owner).or_default().push((subscriber, wanted));
     }
     let mut deliveries = Vec::new();
     for event in events {
         let Some(owner) = concerned(event) else { continue };
-        for (webhook_id, dialect, wanted) in by_owner.get(&owner).into_iter().flatten() {
-            if dialect.has(&event.kind) && wanted.iter().any(|name| name == EVERY || *name == event.kind) {
-                let (webhook_id, event_id, event) = (*webhook_id, event.id, event.kind.as_str());
-                deliveries.push(NewDelivery { owner, webhook_id, event_id, event, delivery_id: String::new() });
+        for (hook, wanted) in by_owner.get(&owner).into_iter().flatten() {
+            if Dialect::of(&hook.dialect).has(&event.kind)
+                && wanted.iter().any(|name| name == EVERY || *name == event.kind)
+            {
+                let (webhook_id, event_id, event) = (hook.id, event.id, event.kind.as_str());
+                let (delivery_id, payload_version) = (String::new(), hook.payload_version);
+                deliveries.push(NewDelivery { owner, webhook_id, event_id, event, delivery_id, payload_version });
             }
         }
     }
@@ -74,7 +77,7 @@ fn plan<'a>(events: &'a [Event], subscribers: Vec<Subscriber>, random: &dyn Rand
 }
 
 /// Gives every delivery its id, asking for randomness once.
-fn name(deliveries: &mut [NewDelivery<'_>], random: &dyn Random) {
+pub(super) fn name(deliveries: &mut [NewDelivery<'_>], random: &dyn Random) {
     let mut bytes = vec![[0; 16]; deliveries.len()];
     random.fill(bytes.as_flattened_mut());
     for (delivery, bytes) in deliveries.iter_mut().zip(bytes) {
@@ -118,7 +121,7 @@ mod tests {
 
     fn hook(id: i64, workspace_id: Option<i64>, partner_id: Option<i64>, events: &str) -> Subscriber {
         let dialect = Dialect::Product.word().to_owned();
-        Subscriber { id, workspace_id, partner_id, dialect, events: events.to_owned() }
+        Subscriber { id, workspace_id, partner_id, dialect, events: events.to_owned(), payload_version: None }
     }
 
     #[test]

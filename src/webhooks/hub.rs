@@ -1,9 +1,9 @@
 //! Where the second partner API tells a partner of its clients: a partner's other endpoint, with its own dialect.
 
 use super::partner::save;
-use super::sign::Slot;
+use super::settings;
 use super::store::{self, Changes};
-use super::{Dialect, HookUrl, custom_headers};
+use super::{Dialect, HookUrl, Wishes};
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes as Noted};
 use crate::auth::PartnerScope;
@@ -15,8 +15,6 @@ use skylight_db::Read;
 use skylight_outbound::MAX_URL_LENGTH;
 
 const NAME: &str = "Hub webhook";
-/// Headers of one endpoint.
-const MOST_HEADERS: usize = 20;
 
 /// What is to become of the endpoint; what is not said stays.
 #[derive(Debug, Default)]
@@ -43,18 +41,7 @@ impl HubEndpoint {
 
     /// Reads `headers`: names and values.
     pub fn read_headers(&mut self, fields: &Fields<'_>) {
-        let field = fields.at("headers");
-        if !field.is_given() {
-            self.headers = field.is_present().then(Map::new);
-            return;
-        }
-        let Some(map) = field.members(MOST_HEADERS) else { return };
-        for (name, value) in &map {
-            if value.as_str().and_then(|value| custom_headers::parse(name, value)).is_none() {
-                fields.fault(&format!("headers.{name}"), "The header cannot be set.");
-            }
-        }
-        self.headers = Some(map);
+        self.headers = settings::read_headers(fields);
     }
 
     fn changes_nothing(&self) -> bool {
@@ -82,7 +69,7 @@ pub async fn set(
     match &endpoint.url {
         Some(Some(url)) => {
             let changes = Changes { name: Some(NAME), url: Some(&url.0), events: None, is_active: Some(true) };
-            shown = save(unit, partner, Dialect::Hub, key, changes).await?;
+            shown = save(unit, partner, Dialect::Hub, key, changes, &Wishes::default()).await?;
         }
         Some(None) => remove(unit, partner).await?,
         None => {}
@@ -116,12 +103,9 @@ async fn set_headers(
     headers: &Map<String, Value>,
 ) -> Result<()> {
     let Some(row) = store::of_partner(&mut unit.tx, partner, Dialect::Hub).await? else { return Ok(()) };
-    let text = Secret::new(serde_json::to_string(headers).map_err(Error::internal)?);
-    let sealed = match headers.is_empty() {
-        true => None,
-        false => Some(key.seal(&Slot::Headers.context(partner.into(), row.id), text.reveal(), &*unit.app().random)?),
-    };
-    store::set_headers(&mut unit.tx, partner.into(), row.id, sealed.as_deref()).await?;
+    let (names, sealed) = settings::sealed(unit, partner.into(), key, row.id, headers)?;
+    let settings = store::Settings { headers: Some((&names, sealed.as_deref())), ..store::Settings::default() };
+    store::set(&mut unit.tx, partner.into(), row.id, settings).await?;
     // Their values are the receiver's secrets.
     let names: Vec<&String> = headers.keys().collect();
     audit::record_for_partner(unit, partner, Action::PartnerWebhookSet, row.id, Noted::of("headers", names)).await

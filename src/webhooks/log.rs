@@ -1,18 +1,19 @@
 //! The delivery log: what became of every delivery, attempt by attempt.
 
 use super::Owner;
-use super::store::{self, AttemptRow, DeliveryRow, Wanted};
+use super::store::{self, AttemptRow, DeliveryRow, Wanted, WebhookRow};
+use super::{Dialect, payload};
 use crate::kernel::fields::{Fields, Input};
-use crate::kernel::{Cursor, Instant, Listing, Page, Result};
+use crate::kernel::{Cursor, Error, Instant, Listing, Page, Result};
 use serde::Serialize;
-use skylight_db::Db;
+use skylight_db::{Db, Tx};
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// Why deliveries are given up when a webhook is switched off.
 pub(super) const DISABLED: &str = "webhook disabled";
 
-/// `pending` before the first attempt, `failed` with `next_retry_at` between attempts, `delivered` or `failed` at the end.
+/// `pending` before the first attempt (and again when somebody asks for it once more), `failed` with `next_retry_at` between attempts, `delivered` or `failed` at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -83,11 +84,27 @@ pub struct AttemptEntry {
     pub error: Option<String>,
 }
 
+/// A delivery with what is sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryWithPayload {
+    #[serde(flatten)]
+    pub delivery: DeliveryEntry,
+    /// The body of every attempt, byte by byte: the signatures are over this text.
+    #[schema(
+        example = "{\"event\":\"contact.created\",\"delivery_id\":\"0c9d7f0e-1111-4222-8333-abcdefabcdef\",\"timestamp\":\"2026-03-04T12:00:00.000000Z\",\"data\":{}}"
+    )]
+    pub payload: String,
+}
+
 /// Which deliveries are asked for.
 #[derive(Debug)]
 pub struct DeliveryQuery {
     pub status: Option<Status>,
     pub event: Option<String>,
+    /// Made from then on.
+    pub from: Option<Instant>,
+    /// Made before then.
+    pub to: Option<Instant>,
     pub page: Page,
 }
 
@@ -95,33 +112,64 @@ impl Input for DeliveryQuery {
     fn read(query: &mut Fields<'_>) -> Option<Self> {
         let status = query.at("status").one_of(&Status::ALL.map(|status| (status.as_str(), status)));
         let event = query.at("event").text(100);
-        Some(Self { status, event, page: Page::read(query, 15, 100) })
+        let [from, to] = ["from", "to"].map(|name| query.at(name).span().map(|(first, _)| first));
+        Some(Self { status, event, from, to, page: Page::read(query, 15, 100) })
     }
 }
 
 /// One page of a webhook's deliveries, the newest first.
 pub async fn deliveries(db: &Db, owner: Owner, webhook: i64, query: &DeliveryQuery) -> Result<Listing<DeliveryEntry>> {
     let row = super::row(db, owner, webhook).await?;
+    let DeliveryQuery { status, event, from, to, page } = query;
     let wanted = Wanted {
         webhook,
         dropped_through: row.dropped_through,
-        event: query.event.as_deref(),
-        status: query.status.map(Status::as_str),
+        event: event.as_deref(),
+        status: *status,
+        from: *from,
+        to: *to,
     };
-    let rows = store::deliveries(db, owner, wanted, query.page).await?;
+    let rows = store::deliveries(db, owner, wanted, *page).await?;
     let total = async {
-        match (wanted.event, wanted.status) {
-            (None, None) => Ok(row.deliveries),
+        match (event, status, from, to) {
+            // Counted as deliveries come and go.
+            (None, None, None, None) => Ok(row.deliveries),
             _ => Ok(store::count_deliveries(db, owner, wanted).await?),
         }
     };
-    let part = Listing::of(query.page, rows, |row| Cursor::id(row.id), total).await?;
+    let place = |row: &DeliveryRow| Cursor { key: row.created_at.micros(), id: row.id };
+    let part = Listing::of(*page, rows, place, total).await?;
     let mut earlier = earlier_attempts(db, owner, &part.items).await?;
     let entry = |delivery: DeliveryRow| {
         let attempts = earlier.remove(&delivery.id).unwrap_or_default();
         DeliveryEntry::new(delivery, attempts, row.dropped_through)
     };
     Ok(part.map(entry))
+}
+
+/// One delivery, with what is sent.
+pub async fn delivery(db: &Db, owner: Owner, webhook: i64, id: i64) -> Result<DeliveryWithPayload> {
+    let hook = super::row(db, owner, webhook).await?;
+    let row = store::delivery(db, owner, webhook, id).await?.ok_or_else(no_such)?;
+    let due = store::sent(db, owner, webhook, id).await?.ok_or_else(no_such)?;
+    let delivery = with_attempts(row, store::attempts(db, owner, &[id]).await?, &hook);
+    // Only the hub's endpoint, which has no log, speaks otherwise.
+    Ok(DeliveryWithPayload { delivery, payload: payload::text(Dialect::Product, owner, &due) })
+}
+
+/// One delivery, within a unit of work.
+pub(super) async fn entry(tx: &mut Tx, owner: Owner, webhook: &WebhookRow, id: i64) -> Result<DeliveryEntry> {
+    let row = store::delivery(&mut *tx, owner, webhook.id, id).await?.ok_or_else(no_such)?;
+    Ok(with_attempts(row, store::attempts(&mut *tx, owner, &[id]).await?, webhook))
+}
+
+fn with_attempts(row: DeliveryRow, earlier: Vec<AttemptRow>, webhook: &WebhookRow) -> DeliveryEntry {
+    let earlier = earlier.into_iter().map(AttemptEntry::from).collect();
+    DeliveryEntry::new(row, earlier, webhook.dropped_through)
+}
+
+fn no_such() -> Error {
+    Error::no_such("Delivery")
 }
 
 async fn earlier_attempts(db: &Db, owner: Owner, rows: &[DeliveryRow]) -> Result<HashMap<i64, Vec<AttemptEntry>>> {

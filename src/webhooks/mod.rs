@@ -7,11 +7,13 @@
 //! An endpoint belongs to a workspace, or to a partner ([`partner`]): the engine is the same.
 //! Tables: `webhook`, `webhook_delivery`, `webhook_attempt`.
 
+mod again;
 pub mod api;
 mod custom_headers;
 mod delivery;
 mod endpoint;
 mod fanout;
+mod flat;
 pub mod hub;
 mod log;
 mod metrics;
@@ -19,25 +21,34 @@ mod notice;
 mod owner;
 pub mod pages;
 pub mod partner;
+mod pause;
 mod payload;
 mod purge;
+pub mod recovery;
 mod retention;
 mod retry;
+mod secrets;
+mod settings;
 mod sign;
 mod sockets;
 mod store;
 
+pub use again::{QueuedTest, redeliver, send_test};
 pub use delivery::Deliver;
 pub use fanout::FanOut;
-pub use log::{AttemptEntry, DeliveryEntry, DeliveryQuery, Status, deliveries};
+pub use log::{AttemptEntry, DeliveryEntry, DeliveryQuery, DeliveryWithPayload, Status, deliveries, delivery};
 pub use owner::Owner;
+pub use pause::{pause, resume};
 pub use purge::Purge;
+pub use recovery::Recover;
 pub use retention::forget_old;
+pub use secrets::{NewSecret, regenerate_secret};
+pub use settings::{PayloadVersion, Settings, Signing, Wishes};
 
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes as Noted};
 use crate::auth::WorkspaceScope;
-use crate::events::{self, WORKSPACE_EVENTS};
+use crate::events::WORKSPACE_EVENTS;
 use crate::jobs::{self, Kind, LaneKey, NewJob, Steps};
 use crate::kernel::fields::Fields;
 use crate::kernel::seal::DataKey;
@@ -47,14 +58,11 @@ use serde::{Serialize, Serializer};
 use sign::Slot;
 use skylight_db::Read;
 use skylight_outbound::{MAX_URL_LENGTH, UrlError, UrlRules, check_url};
-use std::time::Duration;
-use store::{Changes, Secrets, WebhookRow};
+use store::{Changes, WebhookRow};
 use utoipa::ToSchema;
 
 /// Webhooks of one workspace.
 const MOST: i64 = 50;
-/// How long the previous secret signs beside a new one.
-const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Subscribes to every event.
 const EVERY: &str = "*";
 
@@ -77,6 +85,8 @@ pub struct Webhook {
     pub delivery_logs_count: i64,
     pub created_at: Instant,
     pub updated_at: Instant,
+    #[serde(flatten)]
+    pub settings: Settings,
 }
 
 /// A webhook just created: the only time its secret is shown.
@@ -96,23 +106,8 @@ pub struct CreatedWebhook {
     pub is_active: bool,
     pub created_at: Instant,
     pub updated_at: Instant,
-}
-
-/// A secret just made: the only time it is shown.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct NewSecret {
-    #[schema(example = 19)]
-    pub id: i64,
-    #[serde(serialize_with = "reveal")]
-    #[schema(value_type = String, example = "whsec_…64 characters…")]
-    pub secret: Secret,
-}
-
-/// A test event on its way.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct QueuedTest {
-    #[schema(example = "0c9d7f0e-1111-4222-8333-abcdefabcdef")]
-    pub delivery_id: String,
+    #[serde(flatten)]
+    pub settings: Settings,
 }
 
 fn reveal<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
@@ -141,34 +136,27 @@ fn host(url: &str) -> Option<&str> {
 }
 
 /// What a new webhook is asked to be.
-#[derive(Debug, ToSchema)]
+#[derive(Debug)]
 pub struct NewWebhook {
-    #[schema(min_length = 1, max_length = 255)]
     pub name: String,
-    /// `https`, at most 2048 characters.
-    #[schema(value_type = String, max_length = 2048, pattern = "^https?://")]
     pub url: HookUrl,
     /// Event names, or `*` for every event.
-    #[schema(min_items = 1, max_items = 100)]
     pub events: Vec<String>,
     /// Default: true.
     pub is_active: Option<bool>,
+    pub wishes: Wishes,
 }
 
 /// What is to change of a webhook; what is not named stays.
-#[derive(Debug, Default, ToSchema)]
+#[derive(Debug, Default)]
 pub struct WebhookChanges {
-    #[schema(nullable = false, min_length = 1, max_length = 255)]
     pub name: Option<String>,
-    /// `https`, at most 2048 characters.
-    #[schema(value_type = Option<String>, nullable = false, max_length = 2048, pattern = "^https?://")]
     pub url: Option<HookUrl>,
     /// Event names, or `*` for every event.
-    #[schema(nullable = false, min_items = 1, max_items = 100)]
     pub events: Option<Vec<String>>,
     /// Switching off gives up the deliveries that wait; switching on again does not bring them back.
-    #[schema(nullable = false)]
     pub is_active: Option<bool>,
+    pub wishes: Wishes,
 }
 
 impl NewWebhook {
@@ -177,7 +165,8 @@ impl NewWebhook {
         let url = read_url(fields, true, app);
         let events = read_events(fields, true, WORKSPACE_EVENTS);
         let is_active = fields.at("is_active").boolean();
-        Some(Self { name: name?, url: url?, events: events?, is_active })
+        let wishes = Wishes::read_of_workspace(fields);
+        Some(Self { name: name?, url: url?, events: events?, is_active, wishes })
     }
 }
 
@@ -188,15 +177,16 @@ impl WebhookChanges {
         let url = read_url(fields, given("url"), app);
         let events = read_events(fields, given("events"), WORKSPACE_EVENTS);
         let is_active = fields.at("is_active").required_if(given("is_active")).boolean();
-        Some(Self { name, url, events, is_active })
+        Some(Self { name, url, events, is_active, wishes: Wishes::read_of_workspace(fields) })
     }
 
     fn noted(&self) -> Noted {
-        Noted::none()
+        let noted = Noted::none()
             .and_if_given("name", self.name.as_ref())
             .and_if_given("host", self.url.as_ref().map(HookUrl::host))
             .and_if_given("events", self.events.as_ref())
-            .and_if_given("is_active", self.is_active)
+            .and_if_given("is_active", self.is_active);
+        self.wishes.noted(noted)
     }
 }
 
@@ -248,14 +238,24 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, key: &DataKey, new: 
     // The sealed form names its row, which has its id only now.
     let sealed = Slot::Current.seal(key, scope.into(), id, &secret, &*unit.app().random)?;
     store::set_secret(&mut unit.tx, scope.into(), id, &sealed).await?;
+    new.wishes.apply(unit, scope.into(), key, id).await?;
     let noted = Noted::of("name", &new.name).and("host", new.url.host()).and("events", &new.events);
-    audit::record(unit, scope, Action::WebhookCreated, id, noted.and("is_active", is_active)).await?;
+    let noted = new.wishes.noted(noted.and("is_active", is_active));
+    audit::record(unit, scope, Action::WebhookCreated, id, noted).await?;
     unit.changed();
+    let settings = Settings::of(&row(&mut unit.tx, scope.into(), id).await?);
     let NewWebhook { name, url: HookUrl(url), events, .. } = new;
-    Ok(CreatedWebhook { id, name, url, secret, events, is_active, created_at: now, updated_at: now })
+    Ok(CreatedWebhook { id, name, url, secret, events, is_active, created_at: now, updated_at: now, settings })
 }
 
-pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, changes: WebhookChanges) -> Result<Webhook> {
+/// Changes what is given. `key` is the workspace's data key.
+pub async fn update(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    key: &DataKey,
+    id: i64,
+    changes: WebhookChanges,
+) -> Result<Webhook> {
     let events = changes.events.as_ref().map(|events| to_json(events)).transpose()?;
     let fields = Changes {
         name: changes.name.as_deref(),
@@ -266,10 +266,11 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, changes: We
     row(&mut unit.tx, scope.into(), id).await?;
     let now = unit.now();
     give_another_chance(unit, id, &fields).await?;
-    let updated = store::update(&mut unit.tx, scope.into(), id, fields, now).await?.ok_or_else(no_such)?;
+    store::update(&mut unit.tx, scope.into(), id, fields, now).await?.ok_or_else(no_such)?;
+    changes.wishes.apply(unit, scope.into(), key, id).await?;
     audit::record(unit, scope, Action::WebhookUpdated, id, changes.noted()).await?;
     unit.changed();
-    Ok(updated.into())
+    get(&mut unit.tx, scope, id).await
 }
 
 /// An endpoint that was switched on, or has another address, is not judged by what was before. Comes before the change: lanes
@@ -284,6 +285,10 @@ async fn give_another_chance(unit: &mut Unit, id: i64, changes: &Changes<'_>) ->
 /// Makes a webhook disappear at once. Its deliveries may be many, so they are removed in the background.
 pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
     let now = unit.now();
+    row(&mut unit.tx, scope.into(), id).await?;
+    // A lane that sleeps (the webhook is paused, say) learns that it may go. Lanes first: workers take their locks in this
+    // order.
+    jobs::wake(unit, Deliver::NAME, id).await?;
     if !store::delete(&mut unit.tx, scope, id, now).await? {
         return Err(no_such());
     }
@@ -291,53 +296,6 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
     unit.changed();
     let lane = LaneKey { kind: Purge::NAME, key: id, workspace: Some(scope) };
     jobs::enqueue(unit, lane, &[NewJob { subject: id, group: id }]).await
-}
-
-/// Makes a new secret that signs from now on; the one before signs beside it for a day. `key` is the owner's data key.
-pub async fn regenerate_secret(unit: &mut Unit, owner: Owner, key: &DataKey, id: i64) -> Result<NewSecret> {
-    let old = store::secrets(&mut unit.tx, owner, id).await?.ok_or_else(no_such)?;
-    let (secret, now) = (sign::make(&*unit.app().random), unit.now());
-    let random = &*unit.app().random;
-    let previous = Slot::Current.open(key, owner, id, &old.secret)?;
-    let new = Secrets {
-        secret: Slot::Current.seal(key, owner, id, &secret, random)?,
-        previous_secret: Some(Slot::Previous.seal(key, owner, id, &previous, random)?),
-        previous_until: Some(now.after(OVERLAP)),
-    };
-    if !store::rotate(&mut unit.tx, owner, id, &old.secret, &new, now).await? {
-        return Err(Error::conflict().saying("The secret was changed by another request."));
-    }
-    match owner {
-        Owner::Workspace(scope) => {
-            audit::record(unit, scope, Action::WebhookSecretRegenerated, id, Noted::none()).await?
-        }
-        Owner::Partner(scope) => {
-            let action = Action::PartnerWebhookSecretRegenerated;
-            audit::record_for_partner(unit, scope, action, id, Noted::none()).await?;
-        }
-    }
-    unit.changed();
-    Ok(NewSecret { id, secret })
-}
-
-/// Queues a `webhook.test` event for this webhook alone, also for one that is switched off: so can a repaired receiver
-/// be tried before it is switched on again.
-pub async fn send_test(unit: &mut Unit, owner: Owner, id: i64) -> Result<QueuedTest> {
-    let webhook = row(&mut unit.tx, owner, id).await?;
-    let data = payload::TestData::of(id, &webhook.name);
-    let event_id = match owner {
-        Owner::Workspace(scope) => events::record_returning_id(unit, scope, payload::TEST, id, &data).await?,
-        Owner::Partner(scope) => events::record_for_partner_returning_id(unit, scope, payload::TEST, id, &data).await?,
-    };
-    let delivery_id = unit.app().random.uuid().to_string();
-    let new =
-        store::NewDelivery { owner, webhook_id: id, event_id, event: payload::TEST, delivery_id: delivery_id.clone() };
-    let now = unit.now();
-    let added = store::all_workspaces_insert_deliveries(&mut unit.tx, &[new], now).await?;
-    let jobs: Vec<_> = added.iter().map(|(delivery, ..)| NewJob { subject: *delivery, group: id }).collect();
-    jobs::enqueue_first(unit, Deliver::lane(owner, id), &jobs).await?;
-    store::add_to_counts(&mut unit.tx, &[(owner, id, 1)]).await?;
-    Ok(QueuedTest { delivery_id })
 }
 
 fn to_json(events: &[String]) -> Result<String> {
@@ -350,7 +308,9 @@ fn from_json(events: &str) -> Vec<String> {
 
 impl From<WebhookRow> for Webhook {
     fn from(row: WebhookRow) -> Self {
+        let settings = Settings::of(&row);
         Self {
+            settings,
             id: row.id,
             name: row.name,
             url: row.url,

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::auth::{PartnerScope, WorkspaceScope};
+use crate::events::Stream;
 use crate::kernel::Result;
 use crate::kernel::seal::DataKey;
 use crate::partners;
@@ -42,6 +43,21 @@ impl Owner {
         match self {
             Self::Workspace(_) => Cow::Borrowed(text),
             Self::Partner(_) => Cow::Owned(text.replace("workspace_id", "partner_id")),
+        }
+    }
+
+    /// The log that its endpoint hears of.
+    pub(super) fn stream(self) -> Stream {
+        match self {
+            Self::Workspace(scope) => Stream::Workspace(scope),
+            Self::Partner(scope) => Stream::Partner(scope),
+        }
+    }
+
+    pub(super) fn id(self) -> i64 {
+        match self {
+            Self::Workspace(scope) => scope.id(),
+            Self::Partner(scope) => scope.id(),
         }
     }
 
@@ -87,9 +103,6 @@ impl Owner {
 
 impl Param for Owner {
     fn value(&self) -> Value<'_> {
-        match self {
-            Self::Workspace(scope) => Value::Int(scope.id()),
-            Self::Partner(scope) => Value::Int(scope.id()),
-        }
+        Value::Int(self.id())
     }
 }

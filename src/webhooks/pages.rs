@@ -1,7 +1,7 @@
 //! A partner's page of its own endpoint: where it hears of its clients, whether that works, and what was delivered.
 
 use super::partner::{self, PartnerWebhook, PartnerWebhookBody};
-use super::{DeliveryEntry, DeliveryQuery, EVERY, HookUrl, Status};
+use super::{DeliveryEntry, DeliveryQuery, EVERY, HookUrl, Status, Wishes};
 use crate::dashboard::{Place, Reader, Referrer, Shell, TAG, Words, day_and_time};
 use crate::events::PARTNER_EVENTS;
 use crate::http::{Form, PartnerSignedIn, Route, Who};
@@ -100,7 +100,8 @@ async fn save(signed_in: PartnerSignedIn, reader: Reader, form: Form) -> Result<
         let says = Says { typed: Some(typed), fault: Some(w.no_events_chosen), ..Says::default() };
         return hook_page(&signed_in, &reader, says).await;
     }
-    let body = PartnerWebhookBody { url, events: Some(chosen), is_active: Some(form.get("is_active").is_some()) };
+    let is_active = Some(form.get("is_active").is_some());
+    let body = PartnerWebhookBody { url, events: Some(chosen), is_active, wishes: Wishes::default() };
     let key = partners::data_key(&signed_in.app, signed_in.scope()).await?;
     let mut unit = signed_in.begin().await?;
     let saved = partner::set(&mut unit, signed_in.scope(), &key, &body).await?;
@@ -118,7 +119,8 @@ async fn renew(signed_in: PartnerSignedIn, reader: Reader) -> Result<Response> {
 
 async fn test(signed_in: PartnerSignedIn, reader: Reader) -> Result<Response> {
     let mut unit = signed_in.begin().await?;
-    partner::send_test(&mut unit, signed_in.scope()).await?;
+    let id = partner::id(&mut unit.tx, signed_in.scope()).await?;
+    super::send_test(&mut unit, signed_in.scope().into(), id).await?;
     unit.commit().await?;
     hook_page(&signed_in, &reader, Says { said: Some(reader.words().test_sent), ..Says::default() }).await
 }
@@ -139,9 +141,9 @@ async fn hook_page(signed_in: &PartnerSignedIn, reader: &Reader, says: Says) -> 
         Err(error) if error.public().status == 404 => None,
         found => Some(found?),
     };
-    let latest = DeliveryQuery { status: None, event: None, page: Page::first(SHOWN) };
+    let latest = DeliveryQuery { status: None, event: None, from: None, to: None, page: Page::first(SHOWN) };
     let deliveries = match &known {
-        Some(_) => partner::deliveries(db, scope, &latest).await?.items,
+        Some(_) => super::deliveries(db, scope.into(), partner::id(db, scope).await?, &latest).await?.items,
         None => Vec::new(),
     };
     let shell = Shell::of_partner(reader, &signed_in.session, Place::PartnerWebhook);

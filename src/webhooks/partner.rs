@@ -2,8 +2,8 @@
 
 use super::store::{self, Changes};
 use super::{
-    DeliveryEntry, DeliveryQuery, Dialect, EVERY, HookUrl, NewSecret, QueuedTest, Webhook, read_events, read_url,
-    reveal, sign, to_json,
+    Dialect, EVERY, HookUrl, NewSecret, Settings, Signing, Webhook, Wishes, no_such, read_events, read_url, reveal,
+    sign, to_json,
 };
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes as Noted};
@@ -11,9 +11,9 @@ use crate::auth::PartnerScope;
 use crate::events::PARTNER_EVENTS;
 use crate::kernel::fields::Fields;
 use crate::kernel::seal::DataKey;
-use crate::kernel::{Error, Instant, Listing, Result, Secret};
+use crate::kernel::{Instant, Result, Secret};
 use serde::Serialize;
-use skylight_db::{Db, Read};
+use skylight_db::Read;
 use utoipa::ToSchema;
 
 /// What a partner's endpoint is called where it is one of several.
@@ -34,6 +34,20 @@ pub struct PartnerWebhook {
     pub delivery_logs_count: i64,
     pub created_at: Instant,
     pub updated_at: Instant,
+    /// Headers that are sent with every delivery. Their values are not shown.
+    #[schema(example = json!(["Authorization"]))]
+    pub header_names: Vec<String>,
+    /// Deliveries per minute at most; null: no limit.
+    #[schema(example = 600)]
+    pub rate_limit: Option<u32>,
+    #[schema(example = "hmac")]
+    pub signing: Signing,
+    /// What verifies `v1a` signatures. Null unless `signing` is `ed25519`.
+    #[schema(example = json!(null))]
+    pub public_key: Option<String>,
+    /// Since when deliveries wait for `resume`.
+    #[schema(example = json!(null))]
+    pub paused_at: Option<Instant>,
 }
 
 /// The endpoint as it was set.
@@ -53,6 +67,9 @@ pub struct NewPartnerSecret {
     #[serde(serialize_with = "reveal")]
     #[schema(value_type = String, example = "whsec_…64 characters…")]
     pub secret: Secret,
+    /// Of an endpoint that has a key pair, which is renewed too.
+    #[schema(example = json!(null))]
+    pub public_key: Option<String>,
 }
 
 fn reveal_once<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -63,17 +80,14 @@ fn reveal_once<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> 
 }
 
 /// What a partner's endpoint is to be.
-#[derive(Debug, ToSchema)]
+#[derive(Debug)]
 pub struct PartnerWebhookBody {
-    /// `https`, at most 2048 characters.
-    #[schema(value_type = String, max_length = 2048, pattern = "^https?://")]
     pub url: HookUrl,
-    /// Event names, or `*` for every event. Left out, they stay as they are; at first that is `*`.
-    #[schema(nullable = false, min_items = 1, max_items = 100)]
+    /// Left out, they stay as they are; at first that is `*`.
     pub events: Option<Vec<String>>,
-    /// Switching off gives up the deliveries that wait. Left out, it stays as it is; at first that is true.
-    #[schema(nullable = false)]
+    /// Left out, it stays as it is; at first that is true.
     pub is_active: Option<bool>,
+    pub wishes: Wishes,
 }
 
 impl PartnerWebhookBody {
@@ -82,12 +96,8 @@ impl PartnerWebhookBody {
         let url = read_url(fields, true, app);
         let events = read_events(fields, given("events"), PARTNER_EVENTS);
         let is_active = fields.at("is_active").required_if(given("is_active")).boolean();
-        Some(Self { url: url?, events, is_active })
+        Some(Self { url: url?, events, is_active, wishes: Wishes::read(fields) })
     }
-}
-
-fn no_such() -> Error {
-    Error::no_such("Webhook")
 }
 
 async fn row(read: impl Read, partner: PartnerScope) -> Result<store::WebhookRow> {
@@ -108,7 +118,7 @@ pub async fn set(
     let events = body.events.as_ref().map(|events| to_json(events)).transpose()?;
     let PartnerWebhookBody { url, is_active, .. } = body;
     let changes = Changes { name: Some(NAME), url: Some(&url.0), events: events.as_deref(), is_active: *is_active };
-    let secret = save(unit, partner, Dialect::Product, key, changes).await?;
+    let secret = save(unit, partner, Dialect::Product, key, changes, &body.wishes).await?;
     Ok(SavedPartnerWebhook { webhook: get(&mut unit.tx, partner).await?, secret })
 }
 
@@ -119,6 +129,7 @@ pub(super) async fn save(
     dialect: Dialect,
     key: &DataKey,
     changes: Changes<'_>,
+    wishes: &Wishes,
 ) -> Result<Option<Secret>> {
     let now = unit.now();
     let every = to_json(&[EVERY.to_owned()])?;
@@ -126,16 +137,19 @@ pub(super) async fn save(
         Changes { events: changes.events.or(Some(&every)), is_active: changes.is_active.or(Some(true)), ..changes };
     unit.changed();
     if let Some(id) = store::insert_of_partner(&mut unit.tx, partner, dialect, new, now).await? {
-        audit::record_for_partner(unit, partner, Action::PartnerWebhookSet, id, noted(&new)).await?;
+        audit::record_for_partner(unit, partner, Action::PartnerWebhookSet, id, wishes.noted(noted(&new))).await?;
         let secret = sign::make(&*unit.app().random);
         let sealed = sign::Slot::Current.seal(key, partner.into(), id, &secret, &*unit.app().random)?;
         store::set_secret(&mut unit.tx, partner.into(), id, &sealed).await?;
+        wishes.apply(unit, partner.into(), key, id).await?;
         return Ok(Some(secret));
     }
     let known = store::of_partner(&mut unit.tx, partner, dialect).await?.ok_or_else(no_such)?;
     super::give_another_chance(unit, known.id, &changes).await?;
     store::update(&mut unit.tx, partner.into(), known.id, changes, now).await?;
-    audit::record_for_partner(unit, partner, Action::PartnerWebhookSet, known.id, noted(&changes)).await?;
+    wishes.apply(unit, partner.into(), key, known.id).await?;
+    let noted = wishes.noted(noted(&changes));
+    audit::record_for_partner(unit, partner, Action::PartnerWebhookSet, known.id, noted).await?;
     Ok(None)
 }
 
@@ -149,26 +163,34 @@ fn noted(changes: &Changes<'_>) -> Noted {
 /// Makes a new secret; the one before signs beside it for a day. `key` is the partner's data key.
 pub async fn regenerate_secret(unit: &mut Unit, partner: PartnerScope, key: &DataKey) -> Result<NewPartnerSecret> {
     let id = row(&mut unit.tx, partner).await?.id;
-    let NewSecret { secret, .. } = super::regenerate_secret(unit, partner.into(), key, id).await?;
-    Ok(NewPartnerSecret { secret })
+    let NewSecret { secret, public_key, .. } = super::regenerate_secret(unit, partner.into(), key, id).await?;
+    Ok(NewPartnerSecret { secret, public_key })
 }
 
-/// Queues a `webhook.test` event.
-pub async fn send_test(unit: &mut Unit, partner: PartnerScope) -> Result<QueuedTest> {
-    let id = row(&mut unit.tx, partner).await?.id;
-    super::send_test(unit, partner.into(), id).await
-}
-
-/// One page of the endpoint's deliveries, the newest first.
-pub async fn deliveries(db: &Db, partner: PartnerScope, query: &DeliveryQuery) -> Result<Listing<DeliveryEntry>> {
-    let id = row(db, partner).await?.id;
-    super::deliveries(db, partner.into(), id, query).await
+/// The id of the endpoint, for the verbs that every endpoint has.
+pub async fn id(read: impl Read, partner: PartnerScope) -> Result<i64> {
+    Ok(row(read, partner).await?.id)
 }
 
 impl From<store::WebhookRow> for PartnerWebhook {
     fn from(row: store::WebhookRow) -> Self {
+        let webhook = Webhook::from(row);
         let Webhook { url, events, is_active, disabled_reason, delivery_logs_count, created_at, updated_at, .. } =
-            row.into();
-        Self { url, events, is_active, disabled_reason, delivery_logs_count, created_at, updated_at }
+            webhook;
+        let Settings { header_names, rate_limit, signing, public_key, paused_at, .. } = webhook.settings;
+        Self {
+            url,
+            events,
+            is_active,
+            disabled_reason,
+            delivery_logs_count,
+            created_at,
+            updated_at,
+            header_names,
+            rate_limit,
+            signing,
+            public_key,
+            paused_at,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a receiver gets: the documented envelope around the event's own data.
 
-use super::Owner;
 use super::store::DueRow;
+use super::{Owner, PayloadVersion, flat};
 use crate::events;
 use bytes::Bytes;
 use serde::Serialize;
@@ -37,19 +37,23 @@ impl Dialect {
 
 /// The body of a delivery: made of stored values only, so that every attempt sends the same bytes.
 pub fn body(dialect: Dialect, owner: Owner, due: &DueRow) -> Bytes {
+    Bytes::from(text(dialect, owner, due))
+}
+
+pub fn text(dialect: Dialect, owner: Owner, due: &DueRow) -> String {
     let DueRow { delivery_id, event, created_at, data, .. } = due;
-    let text = match (dialect, owner) {
-        (Dialect::Hub, _) => format!("{{\"id\":\"{delivery_id}\",\"event\":\"{event}\",\"data\":{data}}}"),
-        (_, Owner::Partner(partner)) => format!(
-            "{{\"event\":\"{event}\",\"delivery_id\":\"{delivery_id}\",\"timestamp\":\"{created_at}\",\"partner_id\":{},\"data\":{data}}}",
-            partner.id()
-        ),
-        (_, Owner::Workspace(_)) => {
-            let called = format!("\"event\":\"{event}\",\"delivery_id\":\"{delivery_id}\"");
-            events::written(&called, *created_at, data)
+    let called = format!("\"event\":\"{event}\",\"delivery_id\":\"{delivery_id}\"");
+    match (dialect, owner, due.payload_version) {
+        (Dialect::Hub, ..) => format!("{{\"id\":\"{delivery_id}\",\"event\":\"{event}\",\"data\":{data}}}"),
+        (_, Owner::Partner(partner), _) => {
+            format!("{{{called},\"timestamp\":\"{created_at}\",\"partner_id\":{},\"data\":{data}}}", partner.id())
         }
-    };
-    Bytes::from(text)
+        (_, _, Some(PayloadVersion::Flat)) => {
+            let data = flat::data(event, *created_at, data);
+            format!("{{{called},\"timestamp\":{},\"data\":{data}}}", created_at.seconds())
+        }
+        (_, _, None) => events::written(&called, *created_at, data),
+    }
 }
 
 /// The data of a test event.
@@ -104,6 +108,8 @@ mod tests {
             event: event.into(),
             unfinished: true,
             attempts: 0,
+            tried_before: 0,
+            payload_version: None,
             queued_at: Instant::from_seconds(0),
             created_at: Instant::from_seconds(1_772_625_600),
             data: data.into(),

@@ -1,6 +1,6 @@
 //! A client as its partner sees it: input, rules of change, and the object.
 
-use super::{not_found, of_partner, store};
+use super::{ClientUpdatedEvent, not_found, of_partner, store};
 use crate::app::Unit;
 use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
@@ -11,7 +11,7 @@ use crate::kernel::{Country, Cursor, Email, Error, Instant, Listing, Page, Phone
 use crate::team::NewAdmin;
 use crate::{events, plans, team};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use skylight_db::{Db, Read};
 use utoipa::ToSchema;
 
@@ -283,10 +283,13 @@ pub(super) async fn record_updated(unit: &mut Unit, partner: PartnerScope, id: i
     let scope = of_partner(&mut unit.tx, partner, id).await?;
     store::touch(&mut unit.tx, scope, now).await?;
     let timezone = store::timezone(&mut unit.tx, scope).await?;
-    let data = json!({
-        "client_id": id, "company_name": client.company_name, "plan": client.plan,
-        "pending_plan": client.pending_plan, "timezone": timezone,
-    });
+    let data = ClientUpdatedEvent {
+        client_id: id,
+        company_name: &client.company_name,
+        plan: &client.plan,
+        pending_plan: client.pending_plan.as_deref(),
+        timezone,
+    };
     events::record_for_partner(unit, partner, "partner.client.updated", id, &data).await?;
     unit.changed();
     Ok(client)

@@ -8,11 +8,13 @@ mod jobs;
 pub mod pages;
 mod purge;
 mod store;
+mod told;
 pub mod visits;
 
 pub use clients::{Client, ClientChange, ClientFilter, NewClient, Usage, client, clients, faults, update};
 pub use jobs::{PlanChange, Purge};
 pub use purge::{FOLLOWING as FOLLOWING_TABLES, KEEPING as KEEPING_TABLES, TABLES as PURGED_TABLES};
+pub use told::{ClientCreatedEvent, ClientDeletedEvent, ClientStandingEvent, ClientUpdatedEvent};
 
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes};
@@ -28,7 +30,6 @@ use crate::{events, partners, team};
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use serde::Serialize;
-use serde_json::json;
 use skylight_db::Read;
 use std::sync::Arc;
 
@@ -56,9 +57,12 @@ pub async fn create(unit: &mut Unit, partner: PartnerScope, new: &NewClient) -> 
     let scope = WorkspaceScope::owned_by(partner, id);
     meter::open(unit, scope).await?;
     let admin = team::create_primary(unit, scope, &new.admin).await.map_err(clients::under_its_name)?;
-    let data = json!({
-        "client_id": id, "company_name": new.company_name, "plan": new.plan, "primary_email": new.admin.email,
-    });
+    let data = ClientCreatedEvent {
+        client_id: id,
+        company_name: &new.company_name,
+        plan: &new.plan,
+        primary_email: &new.admin.email,
+    };
     events::record_for_partner(unit, partner, "partner.client.created", id, &data).await?;
     hub::record_created(unit, partner, scope).await?;
     let changes = Changes::of("plan", &new.plan).and("timezone", &new.timezone);
@@ -195,10 +199,12 @@ async fn standing_changed(
     store::touch(&mut unit.tx, scope, now).await?;
     let name = store::company_name(&mut unit.tx, scope).await?;
     let standing = store::standing(&mut unit.tx, scope).await?;
-    let data = json!({
-        "client_id": standing.id, "company_name": name,
-        "status": standing.status, "suspended_at": standing.suspended_at,
-    });
+    let data = ClientStandingEvent {
+        client_id: standing.id,
+        company_name: &name,
+        status: &standing.status,
+        suspended_at: standing.suspended_at,
+    };
     events::record_for_partner(unit, partner, event, scope.id(), &data).await?;
     unit.changed();
     Ok(())
@@ -219,7 +225,7 @@ pub async fn delete(unit: &mut Unit, partner: PartnerScope, id: i64) -> Result<(
     }
     nobody_stays(unit, scope).await?;
     team::remove_all(unit, scope).await?;
-    let data = json!({"client_id": id, "company_name": name});
+    let data = ClientDeletedEvent { client_id: id, company_name: &name };
     events::record_for_partner(unit, partner, "partner.client.deleted", id, &data).await?;
     audit::record(unit, scope, Action::ClientDeleted, id, Changes::none()).await?;
     let lane = LaneKey { kind: Purge::LANE, key: id, workspace: None };
@@ -294,16 +300,6 @@ pub struct Face {
 impl Face {
     fn of((company_name, brand, colour, logo): store::FaceRow) -> Self {
         Self { company_name, brand, colour: colour.as_deref().and_then(Colour::parse), logo }
-    }
-}
-
-impl Face {
-    /// Of a mail's button, and of what is written on it.
-    pub fn mail_colours(&self) -> (String, &'static str) {
-        match self.colour {
-            Some(colour) => (format!("#{}", colour.digits()), colour.ink()),
-            None => ("#24528f".to_owned(), "#ffffff"),
-        }
     }
 }
 

@@ -17,6 +17,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("api_key", "id"),
     ("webhook_attempt", "delivery_id"),
     ("webhook_delivery", "id"),
+    ("webhook_recovery", "id"),
     ("webhook", "id"),
     ("early_status", "id"),
     ("message", "id"),

@@ -98,6 +98,23 @@ on_both_engines! {
         smtp.no_more_than(2, A_WHILE).await;
     }
 
+    async fn a_partner_whose_endpoint_is_gone_is_told_too(world: World) {
+        let smtp = SmtpStandIn::start().await;
+        let world = World::start_with(world.engine, &[("smtp_url", &smtp.url()), ("mail_from", "no-reply@desert-rose.example")]).await;
+        let partner = world.partner("desert-rose").await;
+        partner.put("/api/v1/partner/webhook", json!({"url": world.receiver.url("/gone")})).await.expect(200);
+        world.receiver.script().always("/gone", Behaviour::status(410));
+        partner.client("nakheel", "business").await;
+        let mails = smtp.wait_for(2).await;
+        let mail = mails.iter().find(|mail| mail.to == ["desert-rose@partners.example"]).unwrap();
+        let letter = mail.letter();
+        assert!(letter.text.contains("Partner webhook") && letter.text.contains("(410)") && letter.text.contains("/partner/webhook"), "{}", letter.text);
+        let shown = partner.get("/api/v1/partner/webhook").await.expect(200);
+        assert_eq!((&shown["data"]["is_active"], &shown["data"]["disabled_reason"]), (&json!(false), &json!("The endpoint answered 410 Gone.")));
+        let audit = partner.get("/api/v1/partner/audit?action=partner_webhook.disabled").await.expect(200);
+        assert_eq!(audit["meta"]["total"], 1, "{audit}");
+    }
+
     async fn one_success_is_enough_to_stay(world: World) {
         let nakheel = world.workspace("nakheel").await;
         let hook = nakheel.webhook(&world.receiver.url("/crm"), &["*"]).await;

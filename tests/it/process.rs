@@ -2,6 +2,7 @@
 
 pub mod house;
 mod kills;
+mod storm;
 
 use crate::on_both_houses;
 use crate::world::{Actor, Engine};

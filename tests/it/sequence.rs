@@ -19,11 +19,12 @@ use std::env;
 use std::time::Duration;
 
 const SEED: u64 = 20_260_304;
-const CALLS: usize = 2_000;
+const CALLS: usize = 2_800;
 /// After so many calls other owners go on, so that no workspace reaches the most that it may have of something.
 const CALLS_PER_OWNER: usize = 200;
 
-fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
+/// A number of the environment.
+pub fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
     let given = env::var(name).ok();
     given.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }

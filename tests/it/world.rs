@@ -4,11 +4,12 @@
 use serde_json::{Value, json};
 use skylight::app::App;
 use skylight::cli::manage;
-use skylight::cli::serve::{Server, open};
+use skylight::cli::serve::{Server, open, open_among};
 use skylight::config::Config;
 use skylight::kernel::{Clock, Email, Instant, SystemClock, SystemRandom};
 use skylight::partners::PartnerPlan;
 use skylight_db::args;
+use skylight_outbound::{Resolve, SystemResolver};
 use skylight_test_support::http::{HttpClient, HttpResponse};
 use skylight_test_support::meta::MetaStandIn;
 use skylight_test_support::postgres::TestDatabase;
@@ -98,6 +99,11 @@ impl World {
 
     /// With settings of its own, over those every test has.
     pub async fn start_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        Self::start_among(engine, settings, SystemResolver::default()).await
+    }
+
+    /// Likewise, where names lead elsewhere than the system says.
+    pub async fn start_among(engine: Engine, settings: &[(&str, &str)], names: impl Resolve) -> Self {
         let meta = MetaStandIn::start().await;
         let telegram = TelegramStandIn::start().await;
         let receiver = Receiver::start().await;
@@ -124,7 +130,7 @@ impl World {
         let flags = all.into_iter().map(|(name, value)| (name.to_owned(), value));
         let config = Config::load(None, [], flags).unwrap();
         let clock = TestClock::default();
-        let app = open(config, Box::new(clock.clone()), Box::new(SystemRandom)).await.unwrap();
+        let app = open_among(config, Box::new(clock.clone()), Box::new(SystemRandom), names).await.unwrap();
         let server = Server::start(app.clone()).await.unwrap();
         let base = format!("http://{}", server.address);
         telegram.set_hook_rewrite(PUBLIC_URL, &base);

@@ -104,7 +104,9 @@ impl Browser {
         loop {
             let heard = self.hear().await;
             if heard["id"] == id {
-                assert!(heard["error"].is_null(), "{method}: {}", heard["error"]);
+                // A page that goes takes its answers along.
+                let gone = heard["error"]["message"] == "Inspected target navigated or closed";
+                assert!(gone || heard["error"].is_null(), "{method}: {}", heard["error"]);
                 return heard["result"].clone();
             }
         }

@@ -1,7 +1,7 @@
 //! The client's own system: a webhook receiver that records every delivery, answers as told, and checks signatures
 //! the way the documentation and the Standard Webhooks libraries do.
 
-use std::{future::Future, ops::Deref, process::Stdio, sync::Arc, time::Duration};
+use std::{future::Future, net::Ipv4Addr, ops::Deref, process::Stdio, sync::Arc, time::Duration};
 
 use base64::{
     Engine,
@@ -63,9 +63,14 @@ struct Shared {
 
 impl Receiver {
     pub async fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// On another of this machine's addresses.
+    pub async fn start_at(ip: Ipv4Addr) -> Self {
         let shared = Arc::new(Shared::default());
         let state = shared.clone();
-        let server = StandInServer::start(move |request| answer(state.clone(), request)).await;
+        let server = StandInServer::start_at(ip, move |request| answer(state.clone(), request)).await;
         Self { shared, server }
     }
 
@@ -109,6 +114,11 @@ impl Receiver {
     /// All deliveries in the order of arrival.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.shared.deliveries.all()
+    }
+
+    /// How many deliveries `keep` wants: cheap, where there are very many.
+    pub fn count(&self, keep: impl Fn(&Delivery) -> bool) -> usize {
+        self.shared.deliveries.count(keep)
     }
 
     /// Deliveries of one event, in the order of arrival.
@@ -210,19 +220,59 @@ pub fn assert_signed(secret: &str, delivery: &Delivery) {
 pub async fn node_roundtrip(body: &[u8]) -> Vec<u8> {
     let program = "const chunks = []; process.stdin.on('data', c => chunks.push(c)); process.stdin.on('end', () => \
                    process.stdout.write(JSON.stringify(JSON.parse(Buffer.concat(chunks).toString('utf8')))));";
-    let mut node = tokio::process::Command::new("node")
-        .args(["-e", program])
+    run("node", &["-e", program], body).await
+}
+
+/// The `v1a` signatures of a delivery and what they are over, one a line in base64.
+fn ed25519_input(public_key: &str, delivery: &Delivery) -> String {
+    let (id, timestamp) = (delivery.header("webhook-id"), delivery.header("webhook-timestamp"));
+    let message = [format!("{id}.{timestamp}.").as_bytes(), &delivery.body[..]].concat();
+    let list = delivery.header("webhook-signature").split(' ').filter_map(|entry| entry.strip_prefix("v1a,"));
+    let key = public_key.strip_prefix("whpk_").unwrap_or_default();
+    [key, &STANDARD.encode(message)].into_iter().chain(list).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a public key verifies one of the `v1a` signatures: as RFC 8032 writes it down, in Python's integers.
+pub async fn verify_ed25519_by_python(public_key: &str, delivery: &Delivery) -> bool {
+    judged_by("python3", &["-c", include_str!("ed25519.py")], &ed25519_input(public_key, delivery)).await
+}
+
+/// Likewise by Node's own library.
+pub async fn verify_ed25519_by_node(public_key: &str, delivery: &Delivery) -> bool {
+    let program = "const {createPublicKey, verify} = require('crypto');\n\
+        const [key, message, ...list] = require('fs').readFileSync(0, 'utf8').split('\\n');\n\
+        const head = Buffer.from('302a300506032b6570032100', 'hex');\n\
+        const spki = Buffer.concat([head, Buffer.from(key, 'base64')]);\n\
+        const pub = createPublicKey({key: spki, format: 'der', type: 'spki'});\n\
+        const good = s => verify(null, Buffer.from(message, 'base64'), pub, Buffer.from(s, 'base64'));\n\
+        process.stdout.write(list.some(good) ? 'good' : 'bad');";
+    judged_by("node", &["-e", program], &ed25519_input(public_key, delivery)).await
+}
+
+async fn judged_by(program: &str, arguments: &[&str], input: &str) -> bool {
+    let answer = run(program, arguments, input.as_bytes()).await;
+    match answer.as_slice() {
+        b"good" => true,
+        b"bad" => false,
+        other => panic!("{program} said {}", String::from_utf8_lossy(other)),
+    }
+}
+
+/// What a program of this machine says to an input.
+async fn run(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .unwrap_or_else(|error| panic!("this test needs node (nodejs) on the PATH: {error}"));
-    let mut stdin = node.stdin.take().expect("stdin was piped");
-    let written = stdin.write_all(body).await;
+        .unwrap_or_else(|error| panic!("this test needs {program} on the PATH: {error}"));
+    let mut stdin = child.stdin.take().expect("stdin was piped");
+    let written = stdin.write_all(input).await;
     drop(stdin);
-    let output = node.wait_with_output().await.expect("node's output can be read");
+    let output = child.wait_with_output().await.expect("the output can be read");
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && written.is_ok(), "node: {} {written:?}: {complaint}", output.status);
+    assert!(output.status.success() && written.is_ok(), "{program}: {} {written:?}: {complaint}", output.status);
     output.stdout
 }

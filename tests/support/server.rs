@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -110,7 +110,16 @@ impl StandInServer {
         H: Fn(Recorded) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Reply, HangUp>> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST, handler).await
+    }
+
+    /// On another of this machine's addresses.
+    pub async fn start_at<H, F>(ip: Ipv4Addr, handler: H) -> Self
+    where
+        H: Fn(Recorded) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Reply, HangUp>> + Send + 'static,
+    {
+        let listener = TcpListener::bind((ip, 0)).await.expect("the address has a free port");
         let addr = listener.local_addr().expect("a bound socket has an address");
         let task = tokio::spawn(accept(listener, Arc::new(handler)));
         Self { addr, task }
@@ -120,7 +129,7 @@ impl StandInServer {
         self.addr
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    /// `http://ADDRESS:PORT`, without a slash at the end.
     pub fn base(&self) -> String {
         format!("http://{}", self.addr)
     }

@@ -124,6 +124,11 @@ impl<T: Clone + Debug> Journal<T> {
         self.items.borrow().iter().filter(|item| keep(item)).cloned().collect()
     }
 
+    /// How many items `keep` wants.
+    pub fn count(&self, keep: impl Fn(&T) -> bool) -> usize {
+        self.items.borrow().iter().filter(|item| keep(item)).count()
+    }
+
     /// Waits until at least `count` items pass `keep`, and returns all that do.
     #[track_caller]
     pub fn wait_for(

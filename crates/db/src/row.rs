@@ -124,6 +124,12 @@ impl Column for i32 {
         i64::from_cell(cell).and_then(|n| Self::try_from(n).map_err(|e| e.to_string()))
     }
 }
+impl Column for u32 {
+    fn from_cell(cell: Cell<'_>) -> Result<Self, String> {
+        i64::from_cell(cell).and_then(|n| Self::try_from(n).map_err(|e| e.to_string()))
+    }
+}
+
 impl Column for u16 {
     fn from_cell(cell: Cell<'_>) -> Result<Self, String> {
         i64::from_cell(cell).and_then(|n| Self::try_from(n).map_err(|e| e.to_string()))

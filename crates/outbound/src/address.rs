@@ -93,9 +93,16 @@ fn check_authority(url: &Url, guard: &Guard) -> Result<(), UrlError> {
         // answer.
         Host::Domain(name) if is_localhost(name) => may(Ipv4Addr::LOCALHOST.into()) || may(Ipv6Addr::LOCALHOST.into()),
         Host::Domain(name) if name.split('.').all(str::is_empty) => return Err(UrlError::NoHost),
+        Host::Domain(name) if has_gap(name) => return Err(UrlError::NotAUrl),
         Host::Domain(_) => true,
     };
     if fine { Ok(()) } else { Err(UrlError::Blocked) }
+}
+
+/// Two dots in a row, or one at the beginning: no such name exists, but the parser, which takes numbers for addresses, takes
+/// `127.0.0.1..` for a name. What a resolver makes of it is not worth knowing.
+fn has_gap(name: &str) -> bool {
+    name.strip_suffix('.').unwrap_or(name).split('.').any(str::is_empty)
 }
 
 pub(crate) fn has_user_info(url: &Url) -> bool {

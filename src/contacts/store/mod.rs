@@ -5,7 +5,7 @@ pub mod listing;
 
 use super::{ChannelType, Contact, ContactSummary, NewContact};
 use crate::auth::WorkspaceScope;
-use crate::kernel::{Instant, Phone};
+use crate::kernel::{Email, Instant, Phone};
 use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, args, from_row, list, padded};
 
 /// A contact as [`FromRow`] reads it, and its tags' titles as one text; `$1` is the workspace, `$2` the separator.
@@ -129,9 +129,24 @@ pub async fn update(tx: &mut Tx, scope: WorkspaceScope, contact: &Contact, found
 }
 
 /// The name of the contact that was removed, and whether it was blacklisted.
-pub async fn delete(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<Option<(String, bool)>> {
-    tx.opt("DELETE FROM contact WHERE workspace_id = $1 AND id = $2 RETURNING name, blacklisted", args![scope, id])
-        .await
+/// What is told of a contact that is gone.
+#[derive(Debug)]
+pub struct Deleted {
+    pub name: String,
+    pub email: Option<Email>,
+    pub phone: Option<Phone>,
+    pub channel_type: ChannelType,
+    pub blacklisted: bool,
+}
+
+from_row!(Deleted { name, email, phone, channel_type, blacklisted });
+
+pub async fn delete(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<Option<Deleted>> {
+    tx.opt(
+        "DELETE FROM contact WHERE workspace_id = $1 AND id = $2 RETURNING name, email, phone, type, blacklisted",
+        args![scope, id],
+    )
+    .await
 }
 
 /// Sets the mark, or turns it over without a wish; false if nothing changed.

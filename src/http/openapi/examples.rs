@@ -38,7 +38,8 @@ pub fn showing(mut answer: Value, shown: &[Value]) -> Value {
     answer
 }
 
-fn overlay(target: &mut Value, values: &Value) {
+/// Puts other values into an example.
+pub fn overlay(target: &mut Value, values: &Value) {
     match (target, values) {
         (Value::Object(target), Value::Object(values)) => {
             for (name, value) in values {

@@ -3,6 +3,7 @@
 mod examples;
 mod problems;
 
+pub use examples::{of as example_of, overlay};
 pub use problems::statuses;
 
 use super::route::{JSON, NamedSchema, Parameter, Route, Shape, Who};
@@ -35,6 +36,8 @@ pub struct Told<'a> {
     pub events: &'a [(&'a str, &'a str)],
     /// The name of the payload's schema.
     pub payload: &'a str,
+    /// A payload of an event.
+    pub sample: fn(&str) -> Option<Value>,
 }
 
 pub const WORKSPACE_PAYLOAD: &str = "WebhookPayload";
@@ -251,18 +254,19 @@ fn securities(who: Who) -> Vec<SecurityRequirement> {
 /// Outgoing webhooks: what receivers must understand.
 fn webhook_paths(told: &[Told<'_>]) -> utoipa::openapi::Paths {
     let mut paths = PathsBuilder::new();
-    let events = told.iter().flat_map(|told| told.events.iter().map(|event| (told.payload, event)));
-    for (payload, (event, description)) in events {
+    let events = told.iter().flat_map(|told| told.events.iter().map(move |event| (told, event)));
+    for (Told { payload, sample, .. }, (event, description)) in events {
         let mut example = json!({
             "event": event, "delivery_id": "0c9d7f0e-1111-4222-8333-abcdefabcdef",
             "timestamp": "2026-03-04T12:00:00.000000Z", "data": {},
         });
-        match payload {
+        match *payload {
             PARTNER_PAYLOAD => example["partner_id"] = json!(7),
             HUB_PAYLOAD => example = json!({"id": "0c9d7f0e-1111-4222-8333-abcdefabcdef", "event": event, "data": {}}),
             _ => {}
         }
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(payload))).example(Some(example));
+        let example = sample(event).unwrap_or(example);
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(*payload))).example(Some(example));
         let content = content.build();
         let operation = OperationBuilder::new()
             .operation_id(Some(format!("on_{}", event.replace('.', "_"))))

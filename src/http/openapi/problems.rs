@@ -125,6 +125,7 @@ fn concerns(who: Who, dialect: Dialect, code: &str) -> bool {
         "numbers_not_allowed" => who == Who::Workspace,
         "partner_unauthenticated" => who == Who::Partner,
         "hub_unauthenticated" => who == Who::Hub,
+        "metrics_unauthenticated" => who == Who::Public && dialect == Dialect::Product,
         "wrong_login" => dialect == Dialect::Token,
         "email_taken" => dialect != Dialect::Token,
         "partner_suspended" | "seat_limit_reached" => matches!(who, Who::Partner | Who::Hub),

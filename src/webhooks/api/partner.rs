@@ -1,17 +1,22 @@
 //! `/api/v1/partner/webhook`.
 
+use super::bodies::SetPartnerWebhook;
+use super::catalogue::{PARTNER, WebhookEvent};
+use super::{EVENT_LIST, GO_ON, LET_WAIT, PAUSED, RESUMED};
 use crate::http::route::Shape;
-use crate::http::{Answer, PartnerCaller, Reply, Route, Unread, UnreadQuery, Who};
+use crate::http::{Answer, PartnerCaller, Reply, Route, Unread, Who};
 use crate::partners;
 use crate::webhooks::partner::{self, NewPartnerSecret, PartnerWebhook, PartnerWebhookBody, SavedPartnerWebhook};
-use crate::webhooks::{DeliveryEntry, DeliveryQuery, QueuedTest};
+use crate::webhooks::{self, QueuedTest};
 use http::Method;
 use serde_json::json;
 
 const ENDPOINT: &str = "/api/v1/partner/webhook";
 const SECRET: &str = "/api/v1/partner/webhook/regenerate-secret";
 const TEST: &str = "/api/v1/partner/webhook/test";
-const DELIVERIES: &str = "/api/v1/partner/webhook/deliveries";
+const EVENTS: &str = "/api/v1/partner/webhook/events";
+const PAUSE: &str = "/api/v1/partner/webhook/pause";
+const RESUME: &str = "/api/v1/partner/webhook/resume";
 
 const SAVED: &str = "Webhook saved successfully.";
 const TESTED: &str = "Test event sent.";
@@ -30,7 +35,7 @@ pub fn routes() -> Vec<Route> {
             .may_fail(&[404]),
         Route::new(Method::PUT, ENDPOINT, Who::Partner, "set_partner_webhook", set)
             .doc(tag, "Set the partner webhook", SET)
-            .takes::<PartnerWebhookBody>(json!({
+            .takes::<SetPartnerWebhook>(json!({
                 "url": "https://ops.rawabidigital.example/hooks",
                 "events": ["partner.client.created", "partner.client.deleted"], "is_active": true,
             }))
@@ -51,13 +56,23 @@ pub fn routes() -> Vec<Route> {
             .answers::<QueuedTest>(200, Shape::One)
             .saying(TESTED)
             .may_fail(&[404]),
-        Route::new(Method::GET, DELIVERIES, Who::Partner, "list_partner_webhook_deliveries", deliveries)
-            .doc(tag, "List the partner webhook's delivery logs", "The newest first, each with every attempt.")
-            .query("status", "pending | delivered | failed", "Only deliveries with this status.")
-            .query("event", "string", "Only deliveries of this event.")
-            .paged("Items per page (default 15, at most 100).")
-            .answers::<DeliveryEntry>(200, Shape::Page)
-            .showing(json!({"event": "partner.client.created", "status": "delivered", "next_retry_at": null}))
+        Route::new(Method::GET, EVENTS, Who::Partner, "list_partner_webhook_events", events)
+            .doc(tag, "List the partner webhook's events", EVENT_LIST)
+            .answers::<WebhookEvent>(200, Shape::All)
+            .showing(json!({
+                "event": "partner.client.created", "description": "A client workspace was provisioned.",
+                "schema": PARTNER[0].schema, "sample": PARTNER[0].sample,
+            })),
+        Route::new(Method::POST, PAUSE, Who::Partner, "pause_partner_webhook", pause)
+            .doc(tag, "Pause the partner webhook", LET_WAIT)
+            .answers::<PartnerWebhook>(200, Shape::One)
+            .showing(json!({"paused_at": "2026-03-04T12:00:00.000000Z"}))
+            .saying(PAUSED)
+            .may_fail(&[404]),
+        Route::new(Method::POST, RESUME, Who::Partner, "resume_partner_webhook", resume)
+            .doc(tag, "Resume the partner webhook", GO_ON)
+            .answers::<PartnerWebhook>(200, Shape::One)
+            .saying(RESUMED)
             .may_fail(&[404]),
     ]
 }
@@ -85,13 +100,28 @@ async fn regenerate(caller: PartnerCaller) -> Answer {
 
 async fn test(caller: PartnerCaller) -> Answer {
     let mut unit = caller.begin().await?;
-    let queued = partner::send_test(&mut unit, caller.scope()).await?;
+    let id = partner::id(&mut unit.tx, caller.scope()).await?;
+    let queued = webhooks::send_test(&mut unit, caller.scope().into(), id).await?;
     let reply = Reply::done(&queued, TESTED)?;
     caller.commit(unit, reply).await
 }
 
-async fn deliveries(caller: PartnerCaller, query: UnreadQuery) -> Answer {
-    let (db, scope) = (&caller.app.db, caller.scope());
-    let query: DeliveryQuery = query.read_about(partner::get(db, scope)).await?;
-    Reply::page(&partner::deliveries(db, scope, &query).await?)
+async fn events(_: PartnerCaller) -> Answer {
+    Reply::data(&*PARTNER)
+}
+
+async fn pause(caller: PartnerCaller) -> Answer {
+    let mut unit = caller.begin().await?;
+    let id = partner::id(&mut unit.tx, caller.scope()).await?;
+    let paused = PartnerWebhook::from(webhooks::pause(&mut unit, caller.scope().into(), id).await?);
+    let reply = Reply::done(&paused, PAUSED)?;
+    caller.commit(unit, reply).await
+}
+
+async fn resume(caller: PartnerCaller) -> Answer {
+    let mut unit = caller.begin().await?;
+    let id = partner::id(&mut unit.tx, caller.scope()).await?;
+    let resumed = PartnerWebhook::from(webhooks::resume(&mut unit, caller.scope().into(), id).await?);
+    let reply = Reply::done(&resumed, RESUMED)?;
+    caller.commit(unit, reply).await
 }

@@ -1,7 +1,7 @@
-//! All SQL of `webhook_delivery` and `webhook_attempt`.
+//! The SQL that queues, sends and records deliveries; what the log shows of them stands in `log.rs`.
 
-use super::Owner;
-use crate::kernel::{Instant, Page};
+use super::{Owner, PayloadVersion};
+use crate::kernel::Instant;
 use skylight_db::{Param, Read, Result, Tx, Value, args, from_row, list, padded, placeholders};
 
 /// A delivery to queue.
@@ -12,6 +12,8 @@ pub struct NewDelivery<'a> {
     pub event_id: i64,
     pub event: &'a str,
     pub delivery_id: String,
+    /// How it is told, on every attempt.
+    pub payload_version: Option<PayloadVersion>,
 }
 
 /// Rows of one statement, so that few different texts are prepared.
@@ -32,7 +34,7 @@ pub async fn all_workspaces_insert_deliveries(
             rest = after;
             let owners: Vec<_> = chunk.iter().map(|d| (d.owner.workspace(), d.owner.partner())).collect();
             let cells = chunk.iter().zip(&owners).flat_map(|(d, (workspace, partner))| {
-                list![workspace, partner, &d.webhook_id, &d.event_id, &d.event, &d.delivery_id]
+                list![workspace, partner, &d.webhook_id, &d.event_id, &d.event, &d.delivery_id, &d.payload_version]
             });
             let values: Vec<Value<'_>> = std::iter::once(now.value()).chain(cells).collect();
             added.extend(tx.all::<(i64, i64, i64)>(&sql, &values).await?);
@@ -42,11 +44,12 @@ pub async fn all_workspaces_insert_deliveries(
 }
 
 fn insert_deliveries(rows: usize) -> String {
-    let row = |n: usize| format!("({}, 'pending', $1, $1)", placeholders(2 + 6 * n, 6));
+    let row = |n: usize| format!("({}, 'pending', $1, $1)", placeholders(2 + 7 * n, 7));
     let rows: Vec<String> = (0..rows).map(row).collect();
     format!(
         "INSERT INTO webhook_delivery
-             (workspace_id, partner_id, webhook_id, event_id, event, delivery_id, status, queued_at, created_at)
+             (workspace_id, partner_id, webhook_id, event_id, event, delivery_id, payload_version, status, queued_at,
+              created_at)
          VALUES {} ON CONFLICT (event_id, webhook_id) DO NOTHING RETURNING id, event_id, webhook_id",
         rows.join(", ")
     )
@@ -60,21 +63,37 @@ pub struct DueRow {
     pub event: String,
     pub unfinished: bool,
     pub attempts: i64,
+    /// Attempts before somebody asked for it again: the schedule begins anew behind them.
+    pub tried_before: i64,
+    pub payload_version: Option<PayloadVersion>,
     pub queued_at: Instant,
     /// When the event happened.
     pub created_at: Instant,
     pub data: String,
 }
 
-from_row!(DueRow { id, delivery_id, event, unfinished, attempts, queued_at, created_at, data });
+from_row!(DueRow {
+    id,
+    delivery_id,
+    event,
+    unfinished,
+    attempts,
+    tried_before,
+    payload_version,
+    queued_at,
+    created_at,
+    data
+});
+
+/// What `DueRow` is read from, of the delivery `d` and its event `e`.
+pub(super) const DUE: &str = "d.id, d.delivery_id, d.event, d.status = 'pending' OR d.next_retry_at IS NOT NULL,
+     d.attempts, d.tried_before, d.payload_version, d.queued_at, e.created_at, e.data";
 
 pub async fn due(read: impl Read, owner: Owner, ids: &[i64]) -> Result<Vec<DueRow>> {
     let (names, mut values) = padded(2, ids);
     values.insert(0, owner.value());
     let sql = format!(
-        "SELECT d.id, d.delivery_id, d.event, d.status = 'pending' OR d.next_retry_at IS NOT NULL, d.attempts,
-             d.queued_at, e.created_at, e.data
-         FROM webhook_delivery AS d JOIN event AS e ON e.id = d.event_id
+        "SELECT {DUE} FROM webhook_delivery AS d JOIN event AS e ON e.id = d.event_id
          WHERE d.workspace_id = $1 AND d.id IN ({names})"
     );
     read.all(&owner.sql(&sql), &values).await
@@ -145,97 +164,65 @@ pub async fn drop_deliveries(tx: &mut Tx, owner: Owner, ids: &[i64], reason: &st
     tx.exec_many(&sql, &lists).await.map(|_| ())
 }
 
-/// A delivery as the log shows it.
-#[derive(Debug)]
-pub struct DeliveryRow {
-    pub id: i64,
-    pub delivery_id: String,
-    pub event: String,
-    pub status: String,
-    pub queued_at: Instant,
-    pub attempts: i64,
-    pub attempted_at: Option<Instant>,
-    pub duration_ms: Option<i64>,
-    pub response_status: Option<u16>,
-    pub response_body: Option<String>,
-    pub error: Option<String>,
-    pub dropped: Option<String>,
-    pub next_retry_at: Option<Instant>,
-    pub delivered_at: Option<Instant>,
-    pub created_at: Instant,
-}
-
-from_row!(DeliveryRow {
-    id,
-    delivery_id,
-    event,
-    status,
-    queued_at,
-    attempts,
-    attempted_at,
-    duration_ms,
-    response_status,
-    response_body,
-    error,
-    dropped,
-    next_retry_at,
-    delivered_at,
-    created_at
-});
-
-/// Which deliveries of the log are asked for.
+/// A delivery that is sent again.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    pub webhook: i64,
-    /// What was queued up to then and waits is given up, though no worker has come by yet.
-    pub dropped_through: Instant,
-    pub event: Option<&'a str>,
-    pub status: Option<&'a str>,
+pub struct Requeued {
+    pub id: i64,
+    pub event_id: i64,
+    /// What its event concerns: its job keeps the order of this group.
+    pub group: i64,
+    /// Whether its job stands in the lane still.
+    pub has_job: bool,
 }
 
-const WANTED: &str = "webhook_id = $2 AND (event = $3 OR $3 IS NULL)
-     AND (CASE WHEN status = 'pending' AND queued_at <= $4 THEN 'failed' ELSE status END = $5 OR $5 IS NULL)";
+from_row!(Requeued { id, event_id, group, has_job });
 
-pub async fn deliveries(read: impl Read, owner: Owner, wanted: Wanted<'_>, page: Page) -> Result<Vec<DeliveryRow>> {
-    let Wanted { webhook, dropped_through, event, status } = wanted;
+/// What `Requeued` is read from.
+pub(super) const AGAIN: &str = "d.id, d.event_id, e.subject_id, d.status = 'pending' OR d.next_retry_at IS NOT NULL";
+
+/// The deliveries of these events to one endpoint that can be sent again, in the order of the events. Those on their way
+/// already are none of them, unless they are given up.
+pub async fn of_events(
+    tx: &mut Tx,
+    owner: Owner,
+    (webhook, dropped_through): (i64, Instant),
+    events: &[i64],
+) -> Result<Vec<Requeued>> {
+    let (names, mut values) = padded(4, events);
+    values.splice(0..0, [owner.value(), webhook.value(), dropped_through.value()]);
     let sql = format!(
-        "SELECT id, delivery_id, event, status, queued_at, attempts, attempted_at, duration_ms, response_status,
-             response_body, error, dropped, next_retry_at, delivered_at, created_at
-         FROM webhook_delivery WHERE workspace_id = $1 AND {WANTED} AND id < $8
-         ORDER BY id DESC LIMIT $6 OFFSET $7"
+        "SELECT {AGAIN} FROM webhook_delivery AS d JOIN event AS e ON e.id = d.event_id
+         WHERE d.workspace_id = $1 AND d.webhook_id = $2 AND d.event_id IN ({names})
+           AND (d.status <> 'pending' OR d.queued_at <= $3) ORDER BY e.seq"
     );
-    let (limit, offset, before) = (page.limit(), page.offset(), page.before().id);
-    read.all(&owner.sql(&sql), args![owner, webhook, event, dropped_through, status, limit, offset, before]).await
+    tx.all(&owner.sql(&sql), &values).await
 }
 
-pub async fn count_deliveries(read: impl Read, owner: Owner, wanted: Wanted<'_>) -> Result<i64> {
-    let Wanted { webhook, dropped_through, event, status } = wanted;
-    let sql = format!("SELECT COUNT(*) FROM webhook_delivery WHERE workspace_id = $1 AND {WANTED}");
-    read.one(&owner.sql(&sql), args![owner, webhook, event, dropped_through, status]).await
-}
-
-/// An attempt that was followed by another.
-#[derive(Debug)]
-pub struct AttemptRow {
-    pub delivery: i64,
-    pub number: i64,
-    pub attempted_at: Instant,
-    pub duration_ms: i64,
-    pub response_status: Option<u16>,
-    pub response_body: Option<String>,
-    pub error: Option<String>,
-}
-
-from_row!(AttemptRow { delivery, number, attempted_at, duration_ms, response_status, response_body, error });
-
-pub async fn attempts(read: impl Read, owner: Owner, deliveries: &[i64]) -> Result<Vec<AttemptRow>> {
-    let (names, mut values) = padded(2, deliveries);
-    values.insert(0, owner.value());
+/// Likewise, of one delivery.
+pub async fn of_delivery(
+    tx: &mut Tx,
+    owner: Owner,
+    (webhook, dropped_through): (i64, Instant),
+    id: i64,
+) -> Result<Option<Requeued>> {
     let sql = format!(
-        "SELECT delivery_id, number, attempted_at, duration_ms, response_status, response_body, error
-         FROM webhook_attempt WHERE workspace_id = $1 AND delivery_id IN ({names}) ORDER BY delivery_id, number"
+        "SELECT {AGAIN} FROM webhook_delivery AS d JOIN event AS e ON e.id = d.event_id
+         WHERE d.workspace_id = $1 AND d.webhook_id = $2 AND d.id = $4
+           AND (d.status <> 'pending' OR d.queued_at <= $3)"
     );
-    read.all(&owner.sql(&sql), &values).await
+    tx.opt(&owner.sql(&sql), args![owner, webhook, dropped_through, id]).await
+}
+
+/// Makes deliveries wait for their next attempt again: the schedule begins anew, the numbers of attempts go on. The
+/// caller holds the endpoint's lane, so that no worker records an outcome meanwhile.
+pub async fn queue_again(tx: &mut Tx, owner: Owner, deliveries: &[Requeued], now: Instant) -> Result<()> {
+    let lists: Vec<_> = deliveries.iter().map(|delivery| list![&owner, &delivery.id, &now]).collect();
+    let sql = owner.sql(
+        "UPDATE webhook_delivery SET status = 'pending', queued_at = $3, tried_before = attempts, dropped = NULL,
+             next_retry_at = NULL, delivered_at = NULL
+         WHERE workspace_id = $1 AND id = $2",
+    );
+    tx.exec_many(&sql, &lists).await.map(|_| ())
 }
 
 /// Deliveries made before a moment, in the order of their ids, which is nearly that of time: each with whether it is over.

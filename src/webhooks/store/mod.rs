@@ -1,13 +1,22 @@
 //! All SQL of `webhook`; its deliveries stand in `delivery.rs`.
 
 mod delivery;
+mod log;
+mod recovery;
 
 pub use delivery::{
-    AttemptRow, Attempted, DeliveryRow, DueRow, NewDelivery, Wanted, all_workspaces_delivered,
-    all_workspaces_insert_deliveries, all_workspaces_past, all_workspaces_remove, attempts, count_deliveries,
-    deliveries, drop_deliveries, due, keep_last_attempts, record_attempts,
+    Attempted, DueRow, NewDelivery, Requeued, all_workspaces_delivered, all_workspaces_insert_deliveries,
+    all_workspaces_past, all_workspaces_remove, drop_deliveries, due, keep_last_attempts, of_delivery, of_events,
+    queue_again, record_attempts,
+};
+pub use log::{
+    AttemptRow, DeliveryRow, Failed, Wanted, attempts, count_deliveries, deliveries, delivery, failed_since, sent,
+};
+pub use recovery::{
+    NewRecovery, RecoveryRow, advance, count_recoveries, find_recovery, forget_recoveries, insert_recovery, recoveries,
 };
 
+use super::settings::{PayloadVersion, Signing};
 use super::{Dialect, Owner};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::Instant;
@@ -24,6 +33,12 @@ pub struct WebhookRow {
     pub disabled_reason: Option<String>,
     pub dropped_through: Instant,
     pub deliveries: i64,
+    pub header_names: String,
+    pub rate_limit: Option<u32>,
+    pub payload_version: Option<PayloadVersion>,
+    pub signing: Signing,
+    pub public_key: Option<String>,
+    pub paused_at: Option<Instant>,
     pub created_at: Instant,
     pub updated_at: Instant,
 }
@@ -37,12 +52,19 @@ from_row!(WebhookRow {
     disabled_reason,
     dropped_through,
     deliveries,
+    header_names,
+    rate_limit,
+    payload_version,
+    signing,
+    public_key,
+    paused_at,
     created_at,
     updated_at
 });
 
 const SHOWN: &str =
-    "id, name, url, events, is_active, disabled_reason, dropped_through, deliveries, created_at, updated_at";
+    "id, name, url, events, is_active, disabled_reason, dropped_through, deliveries, header_names, rate_limit,
+     payload_version, signing, public_key, paused_at, created_at, updated_at";
 
 /// What a change sets; nothing leaves a column as it is.
 #[derive(Clone, Copy, Debug)]
@@ -53,15 +75,28 @@ pub struct Changes<'a> {
     pub is_active: Option<bool>,
 }
 
+/// Likewise, of what the documentation does not know. A limit or a version may be taken away: none inside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings<'a> {
+    pub rate_limit: Option<Option<u32>>,
+    pub payload_version: Option<Option<PayloadVersion>>,
+    pub signing: Option<Signing>,
+    /// The names as a JSON array, and the sealed headers; none if there are none.
+    pub headers: Option<(&'a str, Option<&'a str>)>,
+}
+
 /// The sealed secrets of a webhook.
 #[derive(Debug)]
 pub struct Secrets {
     pub secret: String,
     pub previous_secret: Option<String>,
     pub previous_until: Option<Instant>,
+    pub public_key: Option<String>,
+    pub private_key: Option<String>,
+    pub previous_private_key: Option<String>,
 }
 
-from_row!(Secrets { secret, previous_secret, previous_until });
+from_row!(Secrets { secret, previous_secret, previous_until, public_key, private_key, previous_private_key });
 
 pub async fn list(read: impl Read, scope: WorkspaceScope) -> Result<Vec<WebhookRow>> {
     let sql = format!("SELECT {SHOWN} FROM webhook WHERE workspace_id = $1 AND deleted_at IS NULL ORDER BY id DESC");
@@ -142,9 +177,39 @@ pub async fn set_secret(tx: &mut Tx, owner: Owner, id: i64, sealed: &str) -> Res
     tx.exec(&sql, args![owner, id, sealed]).await.map(|_| ())
 }
 
-pub async fn set_headers(tx: &mut Tx, owner: Owner, id: i64, sealed: Option<&str>) -> Result<()> {
-    let sql = owner.sql("UPDATE webhook SET headers = $3 WHERE workspace_id = $1 AND id = $2");
-    tx.exec(&sql, args![owner, id, sealed]).await.map(|_| ())
+/// Sets what the documentation does not know.
+pub async fn set(tx: &mut Tx, owner: Owner, id: i64, settings: Settings<'_>) -> Result<()> {
+    let Settings { rate_limit, payload_version, signing, headers } = settings;
+    let sql = owner.sql(
+        "UPDATE webhook SET rate_limit = CASE WHEN $3 THEN $4 ELSE rate_limit END,
+             payload_version = CASE WHEN $5 THEN $6 ELSE payload_version END, signing = COALESCE($7, signing),
+             header_names = COALESCE($8, header_names), headers = CASE WHEN $9 THEN $10 ELSE headers END
+         WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL",
+    );
+    let (names, sealed) = headers.map_or((None, None), |(names, sealed)| (Some(names), sealed));
+    let (limited, versioned) = (rate_limit.is_some(), payload_version.is_some());
+    let (limit, version) = (rate_limit.flatten(), payload_version.flatten());
+    let given = headers.is_some();
+    tx.exec(&sql, args![owner, id, limited, limit, versioned, version, signing, names, given, sealed]).await.map(|_| ())
+}
+
+/// Gives a webhook its first key pair, unless it has one.
+pub async fn set_key_pair(tx: &mut Tx, owner: Owner, id: i64, public: &str, sealed: &str) -> Result<()> {
+    let sql = owner.sql(
+        "UPDATE webhook SET public_key = $3, private_key = $4
+         WHERE workspace_id = $1 AND id = $2 AND public_key IS NULL AND deleted_at IS NULL",
+    );
+    tx.exec(&sql, args![owner, id, public, sealed]).await.map(|_| ())
+}
+
+/// Lets deliveries wait, or go on; a pause that is there already keeps its beginning.
+pub async fn set_paused(tx: &mut Tx, owner: Owner, id: i64, paused: bool, now: Instant) -> Result<Option<WebhookRow>> {
+    let sql = format!(
+        "UPDATE webhook SET paused_at = CASE WHEN $3 THEN COALESCE(paused_at, $4) END,
+             updated_at = CASE WHEN (paused_at IS NOT NULL) = $3 THEN updated_at ELSE $4 END
+         WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING {SHOWN}"
+    );
+    tx.opt(&owner.sql(&sql), args![owner, id, paused, now]).await
 }
 
 /// Switching off gives up what waits; switching on forgets why it was off.
@@ -179,7 +244,7 @@ pub async fn disable(tx: &mut Tx, owner: Owner, id: i64, reason: &str, now: Inst
 
 pub async fn secrets(read: impl Read, owner: Owner, id: i64) -> Result<Option<Secrets>> {
     let sql = owner.sql(
-        "SELECT secret, previous_secret, previous_until FROM webhook
+        "SELECT secret, previous_secret, previous_until, public_key, private_key, previous_private_key FROM webhook
          WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL",
     );
     read.opt(&sql, args![owner, id]).await
@@ -188,10 +253,23 @@ pub async fn secrets(read: impl Read, owner: Owner, id: i64) -> Result<Option<Se
 /// Sets the secrets unless somebody else has changed them since `old` was read.
 pub async fn rotate(tx: &mut Tx, owner: Owner, id: i64, old: &str, new: &Secrets, now: Instant) -> Result<bool> {
     let sql = owner.sql(
-        "UPDATE webhook SET secret = $4, previous_secret = $5, previous_until = $6, updated_at = $7
+        "UPDATE webhook SET secret = $4, previous_secret = $5, previous_until = $6, updated_at = $7, public_key = $8,
+             private_key = $9, previous_private_key = $10
          WHERE workspace_id = $1 AND id = $2 AND secret = $3 AND deleted_at IS NULL",
     );
-    let values = args![owner, id, old, new.secret, new.previous_secret, new.previous_until, now];
+    let Secrets { secret, previous_secret, previous_until, public_key, private_key, previous_private_key } = new;
+    let values = args![
+        owner,
+        id,
+        old,
+        secret,
+        previous_secret,
+        previous_until,
+        now,
+        public_key,
+        private_key,
+        previous_private_key
+    ];
     Ok(tx.exec(&sql, values).await? == 1)
 }
 
@@ -199,7 +277,8 @@ pub async fn rotate(tx: &mut Tx, owner: Owner, id: i64, old: &str, new: &Secrets
 pub async fn delete(tx: &mut Tx, scope: WorkspaceScope, id: i64, now: Instant) -> Result<bool> {
     let changed = tx
         .exec(
-            "UPDATE webhook SET deleted_at = $3, is_active = FALSE, secret = '', previous_secret = NULL
+            "UPDATE webhook SET deleted_at = $3, is_active = FALSE, secret = '', previous_secret = NULL, headers = NULL,
+                 private_key = NULL, previous_private_key = NULL
              WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL",
             args![scope, id, now],
         )
@@ -213,7 +292,7 @@ pub async fn purge(tx: &mut Tx, scope: WorkspaceScope, id: i64, limit: i64) -> R
         .exec(
             "DELETE FROM webhook_delivery WHERE workspace_id = $1 AND id IN (
                  SELECT d.id FROM webhook_delivery AS d
-                 WHERE d.webhook_id = $2 AND d.workspace_id = $1 ORDER BY d.id LIMIT $3)",
+                 WHERE d.webhook_id = $2 AND d.workspace_id = $1 ORDER BY d.created_at, d.id LIMIT $3)",
             args![scope, id, limit],
         )
         .await?;
@@ -233,14 +312,16 @@ pub struct Subscriber {
     pub partner_id: Option<i64>,
     pub dialect: String,
     pub events: String,
+    pub payload_version: Option<PayloadVersion>,
 }
 
-from_row!(Subscriber { id, workspace_id, partner_id, dialect, events });
+from_row!(Subscriber { id, workspace_id, partner_id, dialect, events, payload_version });
 
 pub async fn all_workspaces_subscribers(tx: &mut Tx, workspaces: &[i64]) -> Result<Vec<Subscriber>> {
     let (names, values) = padded(1, workspaces);
     let sql = format!(
-        "SELECT webhook.id, webhook.workspace_id, webhook.partner_id, webhook.dialect, webhook.events FROM webhook
+        "SELECT webhook.id, webhook.workspace_id, webhook.partner_id, webhook.dialect, webhook.events,
+             webhook.payload_version FROM webhook
          JOIN workspace ON workspace.id = webhook.workspace_id
          WHERE webhook.workspace_id IN ({names}) AND webhook.is_active AND webhook.deleted_at IS NULL
            AND workspace.status <> 'deleted' ORDER BY webhook.id"
@@ -252,7 +333,7 @@ pub async fn all_workspaces_subscribers(tx: &mut Tx, workspaces: &[i64]) -> Resu
 pub async fn all_workspaces_partner_subscribers(tx: &mut Tx, partners: &[i64]) -> Result<Vec<Subscriber>> {
     let (names, values) = padded(1, partners);
     let sql = format!(
-        "SELECT id, workspace_id, partner_id, dialect, events FROM webhook
+        "SELECT id, workspace_id, partner_id, dialect, events, payload_version FROM webhook
          WHERE partner_id IN ({names}) AND is_active AND deleted_at IS NULL ORDER BY id"
     );
     tx.all(&sql, &values).await
@@ -282,6 +363,11 @@ pub struct EndpointRow {
     pub secret: String,
     pub previous_secret: Option<String>,
     pub previous_until: Option<Instant>,
+    pub signing: Signing,
+    pub private_key: Option<String>,
+    pub previous_private_key: Option<String>,
+    pub rate_limit: Option<u32>,
+    pub paused_at: Option<Instant>,
     /// Of a partner's always.
     pub in_plan: bool,
 }
@@ -295,6 +381,11 @@ from_row!(EndpointRow {
     secret,
     previous_secret,
     previous_until,
+    signing,
+    private_key,
+    previous_private_key,
+    rate_limit,
+    paused_at,
     in_plan
 });
 
@@ -302,12 +393,15 @@ pub async fn endpoint(read: impl Read, owner: Owner, id: i64) -> Result<Option<E
     let sql = match owner {
         Owner::Workspace(_) => {
             "SELECT webhook.dialect, webhook.url, webhook.headers, webhook.is_active, webhook.dropped_through,
-                    webhook.secret, webhook.previous_secret, webhook.previous_until, plan.webhooks
+                    webhook.secret, webhook.previous_secret, webhook.previous_until, webhook.signing,
+                    webhook.private_key, webhook.previous_private_key, webhook.rate_limit, webhook.paused_at,
+                    plan.webhooks
              FROM webhook JOIN workspace ON workspace.id = webhook.workspace_id JOIN plan ON plan.id = workspace.plan_id
              WHERE webhook.workspace_id = $1 AND webhook.id = $2 AND webhook.deleted_at IS NULL"
         }
         Owner::Partner(_) => {
-            "SELECT dialect, url, headers, is_active, dropped_through, secret, previous_secret, previous_until, TRUE
+            "SELECT dialect, url, headers, is_active, dropped_through, secret, previous_secret, previous_until, signing,
+                    private_key, previous_private_key, rate_limit, paused_at, TRUE
              FROM webhook WHERE workspace_id IS NULL AND partner_id = $1 AND id = $2 AND deleted_at IS NULL"
         }
     };
