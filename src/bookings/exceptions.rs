@@ -111,7 +111,9 @@ pub async fn get(read: impl Read, scope: WorkspaceScope, resource: i64, id: i64)
 
 /// Adds a day. Bookings that are there stay.
 pub async fn create(unit: &mut Unit, scope: WorkspaceScope, resource: i64, new: &ExceptionInput) -> Result<Exception> {
-    hold(unit, scope, resource).await?;
+    if !hold(unit, scope, resource).await? {
+        return Err(resources::no_such());
+    }
     if store::setup::count_exceptions(&mut unit.tx, scope, resource).await? >= MOST {
         return Err(Error::field("date", format!("A resource can have at most {MOST} exceptions.")));
     }
@@ -129,7 +131,9 @@ pub async fn update(
     id: i64,
     new: &ExceptionInput,
 ) -> Result<Exception> {
-    hold(unit, scope, resource).await?;
+    if !hold(unit, scope, resource).await? {
+        return Err(no_such());
+    }
     let now = unit.now();
     let updated = store::setup::update_exception(&mut unit.tx, scope, resource, id, new, now).await;
     let updated = updated.map_err(|error| match error.is_unique("booking_exception_day") {
@@ -144,19 +148,16 @@ pub async fn update(
 }
 
 pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, resource: i64, id: i64) -> Result<()> {
-    hold(unit, scope, resource).await?;
-    if !store::setup::delete_exception(&mut unit.tx, scope, resource, id).await? {
+    if !hold(unit, scope, resource).await? || !store::setup::delete_exception(&mut unit.tx, scope, resource, id).await?
+    {
         return Err(no_such());
     }
     audit::record(unit, scope, Action::BookingExceptionDeleted, id, Changes::of("resource_id", resource)).await
 }
 
 /// Whoever books a resource knows its days for certain.
-async fn hold(unit: &mut Unit, scope: WorkspaceScope, resource: i64) -> Result<()> {
-    match store::seats::lock_resource(&mut unit.tx, scope, resource).await? {
-        true => Ok(()),
-        false => Err(resources::no_such()),
-    }
+async fn hold(unit: &mut Unit, scope: WorkspaceScope, resource: i64) -> Result<bool> {
+    Ok(store::seats::lock_resource(&mut unit.tx, scope, resource).await?)
 }
 
 fn noted(resource: i64, new: &ExceptionInput) -> Changes {

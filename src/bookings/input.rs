@@ -98,7 +98,7 @@ impl Input for NewBooking {
 #[derive(Clone, Debug, ToSchema)]
 pub struct BookingChange {
     /// ISO 8601. Without an offset it is what the clock shows in `timezone`.
-    #[schema(value_type = String, nullable = false)]
+    #[schema(value_type = Option<String>, nullable = false)]
     pub starts_at: Option<Start>,
     #[schema(nullable = false)]
     pub resource_id: Option<i64>,
