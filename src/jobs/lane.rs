@@ -1,6 +1,7 @@
 //! Working through one leased lane: fetch, load, perform side by side, settle in batches, give back.
 
 use super::health::{Fared, Health, Pace, Window};
+use super::node::Trust;
 use super::worker::Crowd;
 use super::{Job, Lane, store};
 use crate::app::{App, Unit};
@@ -112,6 +113,7 @@ pub(super) struct Runner<K: Kind> {
     app: App,
     node: i64,
     lane: Lane,
+    trust: Trust,
     /// Fetched and not yet acknowledged.
     held: HashSet<i64>,
     /// Loaded, waiting for a free place or for their group.
@@ -129,7 +131,7 @@ pub(super) struct Runner<K: Kind> {
 }
 
 impl<K: Kind> Runner<K> {
-    pub(super) fn new(kind: Arc<K>, app: App, node: i64, lane: Lane) -> Self {
+    pub(super) fn new(kind: Arc<K>, app: App, node: i64, lane: Lane, trust: Trust) -> Self {
         Self {
             window: Window::of(lane.health, K::AT_FIRST, K::CONCURRENCY),
             pace: Pace::default(),
@@ -138,6 +140,7 @@ impl<K: Kind> Runner<K> {
             app,
             node,
             lane,
+            trust,
             held: HashSet::new(),
             waiting: VecDeque::new(),
             busy_groups: HashSet::new(),
@@ -170,7 +173,7 @@ impl<K: Kind> Runner<K> {
             {
                 (shared, began) = (fresh, std::time::Instant::now());
             }
-            let in_turn = goes_on && began.elapsed() < TURN;
+            let in_turn = goes_on && began.elapsed() < TURN && self.trust.holds(&self.app);
             if in_turn && self.waiting.len() < self.window.open() {
                 // A failure ends the lane, but what is under way comes to its end and is recorded first.
                 fetched = self.fetch(&shared).await;
@@ -241,6 +244,10 @@ impl<K: Kind> Runner<K> {
 
     /// Starts what may run now: one job of a group at a time, in order.
     fn start(&mut self, shared: &Arc<K::Shared>) {
+        // What a strict kind has loaded it must start: its intent may be recorded.
+        if !K::STRICT && !self.trust.holds(&self.app) {
+            return;
+        }
         let mut index = 0;
         while index < self.waiting.len() && self.running.len() < self.window.open() {
             if self.busy_groups.contains(&self.waiting[index].0.group) {

@@ -2,7 +2,7 @@
 
 use super::lane::{Kind, Runner};
 use super::metrics::Kinds;
-use super::node::{FRESH, Node};
+use super::node::{FRESH, Node, Trust};
 use super::steps::{Steps, Stepwise};
 use super::{Lane, store};
 use crate::app::App;
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// How long a lane rests after an unexpected failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-type RunLane = Box<dyn Fn(App, i64, Lane) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+type RunLane = Box<dyn Fn(App, i64, Lane, Trust) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 /// The kinds of work this binary knows, and the loop that runs them.
 pub struct Workers {
@@ -63,7 +63,8 @@ impl Workers {
 
     pub fn with<K: Kind>(mut self, kind: K) -> Self {
         let kind = Arc::new(kind);
-        let run: RunLane = Box::new(move |app, node, lane| Box::pin(Runner::new(kind.clone(), app, node, lane).run()));
+        let run: RunLane =
+            Box::new(move |app, node, lane, trust| Box::pin(Runner::new(kind.clone(), app, node, lane, trust).run()));
         self.kinds.insert(K::NAME, run);
         self.app.rooms.of::<Kinds>().0.write().push(K::NAME);
         self
@@ -93,7 +94,8 @@ impl Workers {
     async fn claim_loop(&self, lanes: &mut JoinSet<()>) {
         while !self.app.is_stopping() {
             while lanes.try_join_next().is_some() {}
-            let claimed = match self.claim(PLACES - lanes.len()).await {
+            let trust = Trust::from_now(&self.app);
+            let claimed = match self.claim(PLACES - lanes.len(), trust).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::warn!(%error, "leasing lanes failed; trying again");
@@ -102,7 +104,7 @@ impl Workers {
                 }
             };
             let found = !claimed.is_empty();
-            claimed.into_iter().for_each(|lane| self.start(lane, lanes));
+            claimed.into_iter().for_each(|lane| self.start(lane, trust, lanes));
             self.app.rooms.of::<Crowd>().0.store(lanes.len() >= PLACES, Ordering::Relaxed);
             if found && lanes.len() < PLACES {
                 continue;
@@ -125,13 +127,16 @@ impl Workers {
         unit.commit().await
     }
 
-    async fn claim(&self, places: usize) -> Result<Vec<Lane>> {
+    async fn claim(&self, places: usize, trust: Trust) -> Result<Vec<Lane>> {
         if self.leases.astray.swap(false, Ordering::SeqCst) {
             self.recall().await?;
         }
         let names: Vec<&str> = self.kinds.keys().copied().collect();
         let now = self.app.now();
-        if places == 0 || !store::all_workspaces_any_due(&self.app.db, self.node.id, now, FRESH, &names).await? {
+        if places == 0 || !trust.holds(&self.app) {
+            return Ok(Vec::new());
+        }
+        if !store::all_workspaces_any_due(&self.app.db, self.node.id, now, FRESH, &names).await? {
             return Ok(Vec::new());
         }
         let mut unit = self.app.begin().await?;
@@ -142,11 +147,11 @@ impl Workers {
         Ok(lanes)
     }
 
-    fn start(&self, lane: Lane, lanes: &mut JoinSet<()>) {
+    fn start(&self, lane: Lane, trust: Trust, lanes: &mut JoinSet<()>) {
         let Some(run) = self.kinds.get(lane.kind.as_str()) else { return };
         let lease = (lane.id, lane.fence);
         self.leases.running.lock().insert(lease);
-        let work = tokio::spawn(run(self.app.clone(), self.node.id, lane.clone()));
+        let work = tokio::spawn(run(self.app.clone(), self.node.id, lane.clone(), trust));
         let (app, node, place, leases) = (self.app.clone(), self.node.id, self.place.clone(), self.leases.clone());
         lanes.spawn(async move {
             let outcome = work.await;

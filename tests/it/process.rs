@@ -2,6 +2,7 @@
 
 pub mod house;
 mod kills;
+mod sleeper;
 mod storm;
 
 use crate::on_both_houses;
@@ -89,13 +90,13 @@ on_both_houses! {
         let mut server = house.serve().await;
         let nakheel = workspace(&house, &server).await;
         nakheel.webhook(&house.receiver.url("/crm"), &["contact.created"]).await;
-        // More deliveries than one node has in flight.
+        // More deliveries than an endpoint gets at a time before it has answered one.
         let (held, hold) = Behaviour::status(200).held();
         house.receiver.script().always("*", held);
         for n in 0..90 {
             nakheel.contact(&format!("Contact {n}"), &format!("+9665011{n:05}")).await;
         }
-        hold.wait_for_held(64).await;
+        hold.wait_for_held(8).await;
 
         let port = server.port();
         let body = json!({"name": "Last", "phone": "+966502223344", "type": "whatsapp"}).to_string();
