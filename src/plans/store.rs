@@ -57,7 +57,7 @@ impl Gauge {
 pub async fn all(read: impl Read) -> Result<Vec<PlanRow>> {
     read.all(
         "SELECT id, name, slug, contacts, messages_per_month, team_members, channels,
-                webhooks, api_access, booking, ai_agents, campaigns
+                webhooks, api_access, plan.booking, ai_agents, campaigns
          FROM plan ORDER BY id",
         args![],
     )

@@ -393,6 +393,28 @@ on_both_engines! {
         book(&short, 2).await.expect(201);
     }
 
+    async fn the_database_itself_refuses_two_on_one_place(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let sarah = nakheel.contact("Sarah", "+14155551234").await["id"].clone();
+        let (kind, resource) = bookable(&nakheel, 3).await;
+        for slot in [0, 5] {
+            let body = json!({"contact_id": sarah, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, slot)});
+            nakheel.post(BOOKINGS, body).await.expect(201);
+        }
+        let begin = Instant::parse_span(&bookable_time(&world, 0)).unwrap().0.micros();
+        let minute = 60_000_000;
+        for (seat, from, to, fits) in [(1, 0, 5, false), (1, 4, 9, false), (1, -3, 1, false), (1, -60, 60, false), (2, 0, 5, true), (1, 5, 10, true), (1, -5, 0, true)] {
+            let mut tx = world.app.db.begin().await.unwrap();
+            // The second one asks for another seat, whatever the room would say.
+            tx.exec("DELETE FROM booking_seat WHERE booking_id = (SELECT MAX(id) FROM booking)", args![]).await.unwrap();
+            let given = "INSERT INTO booking_seat (workspace_id, booking_id, resource_id, seat, starts_at, ends_at)
+                         SELECT workspace_id, id, resource_id, CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT)
+                         FROM booking WHERE id = (SELECT MAX(id) FROM booking)";
+            let given = tx.exec(given, args![seat, begin + from * minute, begin + to * minute]).await;
+            assert_eq!(given.is_ok(), fits, "{seat} {from} {to}: {given:?}");
+        }
+    }
+
     async fn bookings_count_for_the_partner_go_with_their_contact_and_need_their_feature(world: World) {
         let rawabi = world.partner("rawabi").await;
         let (client, nakheel) = rawabi.client("Nakheel", "pro").await;

@@ -23,11 +23,14 @@ pub async fn page(db: &Db, scope: WorkspaceScope, filter: &Filter) -> Result<Vec
         let leading = led.map(|(column, value)| (column, sql.bind(value)));
         let mut row = vec![("workspace_id", "$1")];
         row.extend(leading.iter().map(|(column, name)| (*column, name.as_str())));
-        let sorted: String = row.iter().map(|(column, _)| format!("{column} DESC, ")).collect();
+        let led_by = leading.as_ref().map_or_else(String::new, |(column, _)| format!("{column} DESC, "));
         row.push(("id", &before));
         let below = db.below(&row);
         let conditions = sql.conditions(filter, led.map(|(column, _)| column));
-        format!("SELECT {columns} FROM booking WHERE {below}{conditions} ORDER BY {sorted}id DESC LIMIT $2 OFFSET $3")
+        format!(
+            "SELECT {columns} FROM booking WHERE {below}{conditions}
+             ORDER BY workspace_id DESC, {led_by}id DESC LIMIT $2 OFFSET $3"
+        )
     };
     db.long().all(&text, &sql.values).await
 }
