@@ -11,6 +11,7 @@ CREATE TABLE booking_type (
     max_days_ahead        BIGINT  NOT NULL,
     slot_step_minutes     BIGINT  NOT NULL CHECK (slot_step_minutes > 0),
     auto_complete         BOOLEAN NOT NULL,         -- completed by itself when it is over
+    reminders             TEXT    NOT NULL,         -- JSON: minutes before, text
     is_active             BOOLEAN NOT NULL,
     created_at            BIGINT  NOT NULL,
     updated_at            BIGINT  NOT NULL,
@@ -111,6 +112,18 @@ CREATE TABLE booking_history (
 );
 CREATE INDEX booking_history_booking ON booking_history (workspace_id, booking_id, id);
 
+-- Messages to be sent before a booking begins.
+CREATE TABLE booking_reminder (
+    id           {{id}},
+    workspace_id BIGINT NOT NULL,
+    booking_id   BIGINT NOT NULL,
+    text         TEXT   NOT NULL,
+    due_at       BIGINT NOT NULL,
+    FOREIGN KEY (workspace_id, booking_id) REFERENCES booking (workspace_id, id) ON DELETE CASCADE
+);
+CREATE INDEX booking_reminder_due     ON booking_reminder (workspace_id, due_at, id);
+CREATE INDEX booking_reminder_booking ON booking_reminder (workspace_id, booking_id);
+
 -- The place that an active booking takes, buffers included: one of as many seats as its resource has room for. That no two
 -- overlap on a seat is the database's own business.
 CREATE TABLE booking_seat (
@@ -127,6 +140,7 @@ CREATE TABLE booking_seat (
     CHECK (starts_at < ends_at)
 ) {{sqlite}}WITHOUT ROWID{{end}};
 CREATE INDEX booking_seat_resource ON booking_seat (workspace_id, resource_id, ends_at);
+CREATE INDEX booking_seat_held     ON booking_seat (workspace_id, resource_id, held_until) WHERE held_until IS NOT NULL;
 
 {{sqlite}}
 CREATE TRIGGER booking_seat_free BEFORE INSERT ON booking_seat

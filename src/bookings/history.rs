@@ -10,7 +10,8 @@ use skylight_db::Db;
 use utoipa::ToSchema;
 
 words! {
-    /// What happened. `lapsed` is a hold that nobody confirmed in time.
+    /// What happened. `lapsed` is a hold that nobody confirmed in time, `not_reminded` a reminder that could not be
+    /// sent.
     pub enum Action {
         Created = "created",
         Confirmed = "confirmed",
@@ -19,6 +20,8 @@ words! {
         Lapsed = "lapsed",
         Completed = "completed",
         NoShow = "no_show",
+        Reminded = "reminded",
+        NotReminded = "not_reminded",
     }
 }
 

@@ -5,7 +5,7 @@
 //! takes its places meanwhile; and the database itself refuses two bookings on one place. A lane is locked before that, and
 //! the meter counted last.
 //! Tables: `booking_type`, `booking_resource`, `booking_resource_type`, `booking_exception`, `booking`, `booking_history`,
-//! `booking_seat`.
+//! `booking_seat`, `booking_reminder`.
 
 pub mod api;
 pub mod availability;
@@ -17,6 +17,7 @@ mod input;
 mod moves;
 pub mod offer;
 mod place;
+mod reminders;
 pub mod resources;
 mod seats;
 mod store;
@@ -28,6 +29,7 @@ mod oracle;
 pub use due::Due;
 pub use input::{BookingChange, Cancelling, Filter, NewBooking};
 pub use moves::{cancel, update};
+pub use reminders::Remind;
 
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
@@ -183,12 +185,16 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: NewBooking) -> 
     };
     let due = booking.due_at(&kind);
     due::wake_at(unit, scope, due).await?;
+    if booking.status == BookingStatus::Confirmed {
+        reminders::wake(unit, scope, &kind, starts_at).await?;
+    }
     let mut counts = BookingCounts { created: 1, ..BookingCounts::default() };
     let wish = Wish { kind: kind.id, rules, starts_at, own: None };
     let resource = place::find(unit, scope, &wish, new.resource_id, &mut counts).await?;
     booking.stand(&resource, starts_at, rules.end(starts_at));
     booking.id = store::insert(&mut unit.tx, scope, &booking, due).await.map_err(contact_gone)?;
     place::take(unit, scope, &resource, &booking, &rules).await?;
+    reminders::plan(unit, scope, &booking, &kind).await?;
     history::note(unit, scope, &booking, Action::Created, None).await?;
     tell(unit, scope, &["booking.created"], &booking).await?;
     meter::count_bookings(unit, scope, counts).await?;

@@ -4,7 +4,7 @@ use super::history::{self, Action};
 use super::input::{BookingChange, Cancelling};
 use super::place::{self, Wish};
 use super::types::BookingType;
-use super::{Booking, BookingStatus, due, get, store, tell};
+use super::{Booking, BookingStatus, due, get, reminders, store, tell};
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Error, Instant, Result};
@@ -103,6 +103,7 @@ async fn announce(
     if status == BookingStatus::Confirmed && (starts_at != seen.starts_at || status != seen.status) {
         let due = kind.auto_complete.then(|| kind.rules().end(starts_at));
         due::wake_at(unit, scope, due).await?;
+        reminders::wake(unit, scope, kind, starts_at).await?;
     }
     Ok(())
 }
@@ -194,10 +195,13 @@ async fn write(
 ) -> Result<()> {
     after.updated_at = unit.now();
     let due = after.due_at(kind);
-    match store::update(&mut unit.tx, scope, before.status, after, due).await? {
-        true => Ok(()),
-        false => Err(Error::conflict().saying("The booking was changed by another request.")),
+    if !store::update(&mut unit.tx, scope, before.status, after, due).await? {
+        return Err(Error::conflict().saying("The booking was changed by another request."));
     }
+    if after.status != before.status || after.starts_at != before.starts_at {
+        reminders::plan(unit, scope, after, kind).await?;
+    }
+    Ok(())
 }
 
 fn action_of(status: BookingStatus) -> Action {

@@ -1,6 +1,7 @@
 //! What can be booked: how long it takes, what lies around it, and how early and late it is booked.
 
 use super::offer::Rules;
+use super::reminders::{Reminder, Reminders};
 use super::{MOST_TYPES, store};
 use crate::app::Unit;
 use crate::audit::{self, Action, Changes};
@@ -42,6 +43,9 @@ pub struct BookingType {
     pub slot_step_minutes: i64,
     /// Whether its bookings are completed by themselves when they are over.
     pub auto_complete: bool,
+    /// What its bookings' contacts are sent before they begin.
+    #[schema(value_type = Vec<Reminder>)]
+    pub reminders: Reminders,
     pub is_active: bool,
     pub created_at: Instant,
     pub updated_at: Instant,
@@ -86,6 +90,9 @@ pub struct NewBookingType {
     pub slot_step_minutes: Option<i64>,
     /// Whether its bookings are completed by themselves when they are over. Default: true.
     pub auto_complete: Option<bool>,
+    /// What its bookings' contacts are sent before they begin, on their own channel. Default: nothing.
+    #[schema(value_type = Option<Vec<Reminder>>, max_items = 5)]
+    pub reminders: Option<Reminders>,
     /// Default: true.
     pub is_active: Option<bool>,
 }
@@ -105,6 +112,7 @@ impl Input for NewBookingType {
             max_days_ahead: rest.max_days_ahead,
             slot_step_minutes: rest.slot_step_minutes,
             auto_complete: rest.auto_complete,
+            reminders: rest.reminders,
             is_active: rest.is_active,
         })
     }
@@ -132,6 +140,9 @@ pub struct BookingTypeChange {
     slot_step_minutes: Option<i64>,
     #[schema(nullable = false)]
     auto_complete: Option<bool>,
+    /// Replaces all, for bookings that are made, confirmed or moved from then on.
+    #[schema(value_type = Option<Vec<Reminder>>, max_items = 5, nullable = false)]
+    reminders: Option<Reminders>,
     #[schema(nullable = false)]
     is_active: Option<bool>,
 }
@@ -151,12 +162,14 @@ impl BookingTypeChange {
             max_days_ahead: minutes("max_days_ahead", 0, MOST_DAYS_AHEAD),
             slot_step_minutes: minutes("slot_step_minutes", 1, WEEK),
             auto_complete: fields.at("auto_complete").boolean(),
+            reminders: Reminders::read(fields),
             is_active: fields.at("is_active").boolean(),
         }
     }
 
     fn applied_to(&self, mut kind: BookingType) -> BookingType {
-        let Self { name, description, .. } = self.clone();
+        let Self { name, description, reminders, .. } = self.clone();
+        kind.reminders = reminders.unwrap_or(kind.reminders);
         kind.name = name.unwrap_or(kind.name);
         kind.description = description.unwrap_or(kind.description);
         kind.duration_minutes = self.duration_minutes.unwrap_or(kind.duration_minutes);
@@ -178,6 +191,7 @@ const OPTIONAL: &[&str] = &[
     "max_days_ahead",
     "slot_step_minutes",
     "auto_complete",
+    "reminders",
     "is_active",
 ];
 
@@ -218,6 +232,7 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: NewBookingType)
         max_days_ahead: new.max_days_ahead.unwrap_or(DEFAULT_DAYS_AHEAD),
         slot_step_minutes: new.slot_step_minutes.unwrap_or(new.duration_minutes),
         auto_complete: new.auto_complete.unwrap_or(true),
+        reminders: new.reminders.unwrap_or_default(),
         is_active: new.is_active.unwrap_or(true),
         created_at: now,
         updated_at: now,
@@ -237,6 +252,7 @@ fn noted(kind: &BookingType) -> Changes {
         .and("max_days_ahead", kind.max_days_ahead)
         .and("slot_step_minutes", kind.slot_step_minutes)
         .and("auto_complete", kind.auto_complete)
+        .and("reminders", kind.reminders.0.len())
         .and("is_active", kind.is_active)
 }
 

@@ -57,6 +57,7 @@ impl Server {
             .with_steps::<contacts::groups::Clear>()
             .with_steps::<contacts::tags::Clear>()
             .with_steps::<bookings::Due>()
+            .with(bookings::Remind)
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)

@@ -33,6 +33,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("contact_group_member", "contact_id"),
     ("contact_group", "id"),
     ("booking_seat", "booking_id"),
+    ("booking_reminder", "id"),
     ("booking_history", "id"),
     ("booking", "id"),
     ("booking_exception", "id"),

@@ -415,6 +415,77 @@ on_both_engines! {
         }
     }
 
+    async fn contacts_are_reminded_once_of_what_still_stands(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        nakheel.sandbox().await;
+        let (kind, resource) = bookable(&nakheel, 5).await;
+        let text = "Dear {{contact_name}}: {{booking_type}} with {{resource}}, {{date}} {{time}}.";
+        let of_type = format!("{TYPES}/{kind}");
+        let reminders = json!({"reminders": [{"minutes_before": 60, "text": text}, {"minutes_before": 14_400, "text": "Too late for this one."}]});
+        nakheel.put(&of_type, reminders).await.expect(200);
+        let wrong = nakheel.put(&of_type, json!({"reminders": [{"minutes_before": 60, "text": "Dear {{nobody}}"}]})).await.expect(422);
+        assert_eq!(wrong["errors"], json!({"reminders.0.text": ["The text names a variable that there is not."]}));
+        let mut people = Vec::new();
+        for (n, name) in ["Sarah {{time}}", "Omar", "Huda", "Ali", "Nour"].iter().enumerate() {
+            people.push(nakheel.contact(name, &format!("+1415555123{n}")).await["id"].clone());
+        }
+        let book = async |contact: &Value, slot: u32, more: Value| {
+            let body = json!({"contact_id": contact, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, slot)});
+            nakheel.post(BOOKINGS, with(&body, &more)).await.expect(201)["data"]["id"].clone()
+        };
+        let of = |id: &Value| format!("{BOOKINGS}/{id}");
+        let begin = Instant::parse_span(&bookable_time(&world, 0)).unwrap().0;
+        book(&people[0], 0, json!({})).await;
+        let moved = book(&people[1], 0, json!({})).await;
+        nakheel.put(&of(&moved), json!({"starts_at": bookable_time(&world, 24)})).await.expect(200);
+        let cancelled = book(&people[2], 0, json!({})).await;
+        nakheel.post(&format!("{}/cancel", of(&cancelled)), json!({})).await.expect(200);
+        book(&people[3], 0, json!({"hold_minutes": 1_440})).await;
+        let unwelcome = book(&people[4], 0, json!({})).await;
+        nakheel.post(&format!("/api/v1/contacts/{}/blacklist", people[4]), json!({})).await.expect(200);
+        let heard = async || {
+            let mut heard = Vec::new();
+            for contact in &people {
+                let messages = nakheel.get(&format!("/api/v1/contacts/{contact}/messages")).await.expect(200);
+                heard.push(messages["data"].as_array().unwrap().len());
+            }
+            heard
+        };
+        world.clock.advance(world.app.now().until(begin) - Duration::from_secs(50 * 60));
+        until("the first one is reminded", async || {
+            let told = nakheel.get(&format!("{}/history", of(&unwelcome))).await.expect(200)["data"][0].clone();
+            let heard = heard().await;
+            if heard == [1, 0, 0, 0, 0] && told["action"] == "not_reminded" { Ok(()) } else { Err(format!("{heard:?} {told}")) }
+        }).await;
+        let message = nakheel.get(&format!("/api/v1/contacts/{}/messages", people[0])).await.expect(200)["data"][0]["content"].clone();
+        assert_eq!(message, format!("Dear Sarah {{{{time}}}}: Call with Switchboard, {} 10:00.", &begin.to_string()[..10]));
+        world.clock.advance(Duration::from_secs(2 * 3_600));
+        until("the one that moved is reminded of its new time", async || {
+            let heard = heard().await;
+            if heard == [1, 1, 0, 0, 0] { Ok(()) } else { Err(format!("{heard:?}")) }
+        }).await;
+        stored::at_rest(&world).await;
+        assert_eq!(heard().await, [1, 1, 0, 0, 0]);
+    }
+
+    async fn nothing_of_bookings_is_left_of_a_deleted_workspace(world: World) {
+        let rawabi = world.partner("rawabi").await;
+        let (client, nakheel) = rawabi.client("Nakheel", "pro").await;
+        let sarah = nakheel.contact("Sarah", "+14155551234").await["id"].clone();
+        let (kind, resource) = bookable(&nakheel, 2).await;
+        nakheel.put(&format!("{TYPES}/{kind}"), json!({"reminders": [{"minutes_before": 60, "text": "Soon."}]})).await.expect(200);
+        nakheel.post(&format!("{RESOURCES}/{resource}/exceptions"), json!({"date": "2030-01-01", "closed": true})).await.expect(201);
+        for slot in 0..3 {
+            let body = json!({"contact_id": sarah, "booking_type_id": kind, "starts_at": bookable_time(&world, slot)});
+            nakheel.post(BOOKINGS, body).await.expect(201);
+        }
+        rawabi.delete(&format!("/api/v1/partner/clients/{}", client["id"])).await.expect(204);
+        until("everything is removed", async || {
+            let left = crate::statements::rows_of_workspace(&world, nakheel.id).await;
+            if left.is_empty() { Ok(()) } else { Err(left.join(", ")) }
+        }).await;
+    }
+
     async fn bookings_count_for_the_partner_go_with_their_contact_and_need_their_feature(world: World) {
         let rawabi = world.partner("rawabi").await;
         let (client, nakheel) = rawabi.client("Nakheel", "pro").await;

@@ -32,7 +32,8 @@ fn type_routes() -> [Route; 5] {
     let example = json!({
         "name": "Consultation", "duration_minutes": 60, "description": "A first conversation about what you need.",
         "buffer_before_minutes": 0, "buffer_after_minutes": 15, "min_notice_minutes": 120, "max_days_ahead": 60,
-        "slot_step_minutes": 30, "auto_complete": true, "is_active": true
+        "slot_step_minutes": 30, "auto_complete": true, "is_active": true,
+        "reminders": [{"minutes_before": 1440, "text": "See you on {{date}} at {{time}}, {{contact_name}}."}]
     });
     [
         Route::new(Method::GET, TYPES, Who::Workspace, "list_booking_types", list_types)

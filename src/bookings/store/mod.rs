@@ -1,6 +1,7 @@
-//! All SQL of `booking` and `booking_history`; that of the set-up and of the seats stands beside.
+//! All SQL of `booking` and `booking_history`; that of the set-up, the seats and the reminders stands beside.
 
 pub mod listing;
+pub mod reminders;
 pub mod seats;
 pub mod setup;
 

@@ -10,7 +10,8 @@ use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, args, fro
 
 /// A type as [`FromRow`](skylight_db::FromRow) reads it.
 const TYPE: &str = "id, name, duration_minutes, description, buffer_before_minutes, buffer_after_minutes,
-    min_notice_minutes, max_days_ahead, slot_step_minutes, auto_complete, is_active, created_at, updated_at";
+    min_notice_minutes, max_days_ahead, slot_step_minutes, auto_complete, reminders, is_active, created_at,
+    updated_at";
 
 from_row!(BookingType {
     id,
@@ -23,6 +24,7 @@ from_row!(BookingType {
     max_days_ahead,
     slot_step_minutes,
     auto_complete,
+    reminders,
     is_active,
     created_at,
     updated_at
@@ -55,9 +57,9 @@ pub async fn count_types(read: impl Read, scope: WorkspaceScope) -> Result<i64> 
 pub async fn insert_type(tx: &mut Tx, scope: WorkspaceScope, new: &BookingType) -> Result<i64> {
     tx.one(
         "INSERT INTO booking_type (workspace_id, name, duration_minutes, description, buffer_before_minutes,
-             buffer_after_minutes, min_notice_minutes, max_days_ahead, slot_step_minutes, auto_complete, is_active,
-             created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING id",
+             buffer_after_minutes, min_notice_minutes, max_days_ahead, slot_step_minutes, auto_complete, reminders,
+             is_active, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) RETURNING id",
         args![
             scope,
             new.name,
@@ -69,6 +71,7 @@ pub async fn insert_type(tx: &mut Tx, scope: WorkspaceScope, new: &BookingType) 
             new.max_days_ahead,
             new.slot_step_minutes,
             new.auto_complete,
+            new.reminders.stored(),
             new.is_active,
             new.created_at
         ],
@@ -87,7 +90,7 @@ pub async fn update_type(tx: &mut Tx, scope: WorkspaceScope, kind: &BookingType)
     tx.exec(
         "UPDATE booking_type SET name = $3, duration_minutes = $4, description = $5, buffer_before_minutes = $6,
              buffer_after_minutes = $7, min_notice_minutes = $8, max_days_ahead = $9, slot_step_minutes = $10,
-             auto_complete = $11, is_active = $12, updated_at = $13
+             auto_complete = $11, reminders = $12, is_active = $13, updated_at = $14
          WHERE workspace_id = $1 AND id = $2",
         args![
             scope,
@@ -101,6 +104,7 @@ pub async fn update_type(tx: &mut Tx, scope: WorkspaceScope, kind: &BookingType)
             kind.max_days_ahead,
             kind.slot_step_minutes,
             kind.auto_complete,
+            kind.reminders.stored(),
             kind.is_active,
             kind.updated_at
         ],
@@ -172,6 +176,11 @@ pub async fn find_resource(read: impl Read, scope: WorkspaceScope, id: i64) -> R
         "SELECT {RESOURCE} FROM booking_resource AS r WHERE r.workspace_id = $1 AND r.id = $2 AND r.deleted_at IS NULL"
     );
     read.opt(&sql, args![scope, id]).await
+}
+
+/// Also of one that is deleted.
+pub async fn resource_name(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<String> {
+    read.one("SELECT name FROM booking_resource WHERE workspace_id = $1 AND id = $2", args![scope, id]).await
 }
 
 /// Those that take bookings of a type, or the one of them that is named.
