@@ -24,7 +24,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use world::{Caller, Place, Workspace, World};
+use world::{Caller, Place, WORKSPACES, Workspace, World};
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
@@ -103,7 +103,7 @@ async fn run(options: Options) -> Result<()> {
         return Ok(());
     }
     let place = Place::make(options.postgres).await;
-    let world = World::fill(&place, 0).await?;
+    let world = World::fill(&place, WORKSPACES).await?;
     let mut settings = place.settings();
     settings.push(("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "true".to_owned()));
     settings.push(("SKYLIGHT_OUTBOUND_ALLOW", "127.0.0.0/8".to_owned()));
@@ -124,7 +124,7 @@ struct Bench {
 impl Bench {
     async fn stages(&self) -> Result<()> {
         let floor = self.floor().await?;
-        for (name, workspaces) in [("sustained: one webhook", 1), ("sustained: 50 workspaces", world::WORKSPACES)] {
+        for (name, workspaces) in [("sustained: one webhook", 1), ("sustained: 50 workspaces", WORKSPACES)] {
             if self.options.wants(name) {
                 self.sustained(name, workspaces, floor).await?;
             }

@@ -1,7 +1,7 @@
 //! A receiver that is dead for 72 hours of simulated time while 10,000 deliveries wait for it: what that costs.
 
 use crate::receiver::{Receiver, refusing};
-use crate::world::{Caller, Place, World};
+use crate::world::{Caller, Place, WORKSPACES, World};
 use crate::{EVENTS_IN_OUTAGE as EVENTS, Result};
 use skylight::app::App;
 use skylight::cli::serve::{Server, open};
@@ -36,7 +36,7 @@ pub struct Outage {
 /// The server runs in this process, because only here can its clock be moved.
 pub async fn endured(postgres: bool) -> Result<Outage> {
     let place = Place::make(postgres).await;
-    let world = World::fill(&place, 0).await?;
+    let world = World::fill(&place, WORKSPACES).await?;
     let clock = Ahead::default();
     let app = app(&place, &clock).await?;
     let server = Server::start(app.clone()).await?;
