@@ -162,6 +162,12 @@ ALTER TABLE booking_seat ADD CONSTRAINT booking_seat_free EXCLUDE USING gist
     (workspace_id WITH =, resource_id WITH =, seat WITH =, int8range(starts_at, ends_at) WITH &&);
 {{end}}
 
+-- Which data of time zones the moments of bookings were made with.
+CREATE TABLE booking_zone_data (
+    version TEXT NOT NULL PRIMARY KEY
+);
+INSERT INTO booking_zone_data (version) VALUES ('');
+
 ALTER TABLE meter_month ADD COLUMN bookings_created   BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE meter_month ADD COLUMN bookings_completed BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE meter_month ADD COLUMN bookings_cancelled BIGINT NOT NULL DEFAULT 0;

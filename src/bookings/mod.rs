@@ -5,7 +5,7 @@
 //! takes its places meanwhile; and the database itself refuses two bookings on one place. A lane is locked before that, and
 //! the meter counted last.
 //! Tables: `booking_type`, `booking_resource`, `booking_resource_type`, `booking_exception`, `booking`, `booking_history`,
-//! `booking_seat`, `booking_reminder`.
+//! `booking_seat`, `booking_reminder`, `booking_zone_data`.
 
 pub mod api;
 pub mod availability;
@@ -22,6 +22,7 @@ pub mod resources;
 mod seats;
 mod store;
 pub mod types;
+mod walls;
 
 #[cfg(test)]
 mod oracle;
@@ -30,6 +31,7 @@ pub use due::Due;
 pub use input::{BookingChange, Cancelling, Filter, NewBooking};
 pub use moves::{cancel, update};
 pub use reminders::Remind;
+pub use walls::{Rehang, check as check_zones};
 
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;

@@ -58,12 +58,14 @@ impl Server {
             .with_steps::<contacts::tags::Clear>()
             .with_steps::<bookings::Due>()
             .with(bookings::Remind)
+            .with_steps::<bookings::Rehang>()
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)
             .with_steps::<workspaces::PlanChange>()
             .with(mail::SendPartnerMail)
             .with(workspaces::Purge);
+        bookings::check_zones(&app).await?;
         let listen = app.config.listen;
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|error| Error::internal(format!("cannot listen on {listen}: {error}")))?;

@@ -468,6 +468,41 @@ on_both_engines! {
         assert_eq!(heard().await, [1, 1, 0, 0, 0]);
     }
 
+    async fn bookings_keep_the_time_on_the_wall_when_the_rules_of_zones_change(world: World) {
+        let mut world = world;
+        let nakheel = world.workspace("nakheel").await;
+        let sarah = nakheel.contact("Sarah", "+14155551234").await["id"].clone();
+        let (kind, resource) = bookable(&nakheel, 1).await;
+        let mut ids = Vec::new();
+        for slot in 0..4 {
+            let body = json!({"contact_id": sarah, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, slot)});
+            ids.push(nakheel.post(BOOKINGS, body).await.expect(201)["data"]["id"].clone());
+        }
+        // As if they had been made when the zone's clocks were five minutes behind what they are now.
+        let agreed: Vec<String> = (0..4).map(|slot| bookable_time(&world, slot + 1)).collect();
+        let mut tx = world.app.db.begin().await.unwrap();
+        for (id, agreed) in ids.iter().zip(&agreed) {
+            let local = agreed.trim_end_matches(".000000Z");
+            tx.exec("UPDATE booking SET local_starts_at = $2 WHERE id = $1", args![id.as_i64().unwrap(), local]).await.unwrap();
+        }
+        tx.exec("UPDATE booking_zone_data SET version = 'before'", args![]).await.unwrap();
+        tx.commit().await.unwrap();
+        world.restart_after(Duration::ZERO).await;
+        let nakheel = Actor { base: world.base.clone(), ..nakheel };
+        until("they are where they were agreed on", async || {
+            let mut starts = Vec::new();
+            for id in &ids {
+                starts.push(nakheel.get(&format!("{BOOKINGS}/{id}")).await.expect(200)["data"]["starts_at"].as_str().unwrap().to_owned());
+            }
+            if starts == agreed { Ok(()) } else { Err(starts.join(", ")) }
+        }).await;
+        let history = nakheel.get(&format!("{BOOKINGS}/{}/history", ids[0])).await.expect(200);
+        holds(&history["data"][0], &json!({"action": "moved", "reason": "The rules of the time zone changed."}));
+        let body = |slot: u32| json!({"contact_id": sarah, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, slot)});
+        nakheel.post(BOOKINGS, body(4)).await.expect(409);
+        nakheel.post(BOOKINGS, body(0)).await.expect(201);
+    }
+
     async fn nothing_of_bookings_is_left_of_a_deleted_workspace(world: World) {
         let rawabi = world.partner("rawabi").await;
         let (client, nakheel) = rawabi.client("Nakheel", "pro").await;

@@ -4,6 +4,7 @@ pub mod listing;
 pub mod reminders;
 pub mod seats;
 pub mod setup;
+pub mod walls;
 
 use super::history::{Action, Entry};
 use super::{Booking, BookingStatus};
