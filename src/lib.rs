@@ -7,7 +7,7 @@
 //! | 2 | [`plans`], [`partners`], [`workspaces`], [`mail`], [`team`] |
 //! | 3 | [`contacts`] |
 //! | 4 | [`channels`], [`conversations`] |
-//! | 5 | [`tickets`] |
+//! | 5 | [`bookings`], [`tickets`] |
 //! | readers | [`webhooks`], [`usage`] |
 //! | faces | [`http`], [`hub`], [`dashboard`], [`demo`], [`cli`] |
 //!
@@ -17,6 +17,7 @@
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod bookings;
 pub mod channels;
 pub mod cli;
 pub mod config;

@@ -33,4 +33,5 @@ migrations![
     "0020_webhook_wishes",
     "0021_lane_health",
     "0022_search_at_once",
+    "0023_bookings",
 ];

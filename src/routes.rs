@@ -7,13 +7,14 @@ use crate::http::openapi::Told;
 use crate::http::pipeline::Pipeline;
 use crate::http::{Http, Route, docs, health, metrics, openapi};
 use crate::{audit, auth, dashboard, hub, partners, team, workspaces};
-use crate::{channels, contacts, conversations, events, plans, tickets, usage, webhooks};
+use crate::{bookings, channels, contacts, conversations, events, plans, tickets, usage, webhooks};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 
 /// The route table of the API, with what belongs to its document.
 pub fn all() -> Vec<Route> {
     let rooms = [
+        bookings::api::routes(),
         channels::api::routes(),
         channels::api::hooks::routes(),
         contacts::api::routes(),

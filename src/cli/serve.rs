@@ -6,7 +6,9 @@ use crate::config::Config;
 use crate::http::{idempotency, metrics, server};
 use crate::jobs::{self, Workers};
 use crate::kernel::{Clock, Error, Random, Result, SystemClock, SystemRandom};
-use crate::{channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces};
+use crate::{
+    bookings, channels, contacts, conversations, demo, events, mail, partners, routes, tickets, webhooks, workspaces,
+};
 use skylight_outbound::{Resolve, SystemResolver};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,12 +56,16 @@ impl Server {
             .with(webhooks::Recover)
             .with_steps::<contacts::groups::Clear>()
             .with_steps::<contacts::tags::Clear>()
+            .with_steps::<bookings::Due>()
+            .with(bookings::Remind)
+            .with_steps::<bookings::Rehang>()
             .with(conversations::ProcessInbound)
             .with(conversations::SendMessages)
             .with(mail::SendMail)
             .with_steps::<workspaces::PlanChange>()
             .with(mail::SendPartnerMail)
             .with(workspaces::Purge);
+        bookings::check_zones(&app).await?;
         let listen = app.config.listen;
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|error| Error::internal(format!("cannot listen on {listen}: {error}")))?;

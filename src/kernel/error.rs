@@ -107,6 +107,7 @@ problems! {
     email_taken = 409, "The email has already been taken.";
     last_admin = 409, "The last active admin can be neither removed, demoted nor deactivated.";
     channel_already_connected = 409, "The channel is already connected.";
+    slot_taken = 409, "The time is no longer available.";
     ticket_closed = 409, "The ticket is closed.";
     request_in_progress = 409, "A request with this idempotency key is still running.";
     body_too_large = 413, "The request body is too large.";

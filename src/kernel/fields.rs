@@ -255,6 +255,11 @@ impl<'a> Field<'a> {
         Some(self.items(max_items)?.filter_map(|item| item.required().id()).collect())
     }
 
+    /// The objects of an array, each at its place; what is none is at fault.
+    pub fn objects(&self, max_items: usize) -> Option<Vec<Fields<'a>>> {
+        Some(self.items(max_items)?.filter_map(|item| item.object()).collect())
+    }
+
     /// The items of an array, each a field under its place: `tags.2`.
     fn items(&self, max_items: usize) -> Option<impl Iterator<Item = Field<'a>>> {
         let items = self.value?.as_array().or_else(|| self.wrong("must be an array"))?;

@@ -1,8 +1,10 @@
 //! IANA time zones, from the bundled data alone so that every node agrees.
 
 use super::Instant;
+use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use skylight_db::{Cell, Column, Param, Value};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
@@ -35,6 +37,23 @@ pub struct Zone {
 pub fn all(now: Instant) -> Vec<Zone> {
     let zone = |name: &'static String| Zone { name, offset: now.offset_in(&Timezone(name.clone())) };
     NAMES.iter().map(zone).collect()
+}
+
+/// A word for the data's rules of these years: other data have another.
+pub fn version() -> String {
+    // 2025 to 2037.
+    let (begin, end) = (Timestamp::constant(1_735_689_600, 0), Timestamp::constant(2_114_380_800, 0));
+    let mut digest = Sha256::new();
+    for name in &*NAMES {
+        digest.update(name.as_bytes());
+        let rules = Timezone(name.clone()).rules();
+        digest.update(rules.to_offset(begin).seconds().to_be_bytes());
+        for change in rules.following(begin).take_while(|change| change.timestamp() < end) {
+            digest.update(change.timestamp().as_second().to_be_bytes());
+            digest.update(change.offset().seconds().to_be_bytes());
+        }
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Timezone {

@@ -4,7 +4,7 @@
 use super::store::{self, Gauge};
 use crate::app::Unit;
 use crate::auth::WorkspaceScope;
-use crate::kernel::{Error, Result};
+use crate::kernel::{Error, Month, Result};
 use skylight_db::Read;
 
 /// How the counters of the running month change.
@@ -23,6 +23,33 @@ impl std::ops::AddAssign for Counts {
         self.messages_received += other.messages_received;
         self.messages_failed += other.messages_failed;
     }
+}
+
+/// What happened to bookings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BookingCounts {
+    pub created: i64,
+    pub completed: i64,
+    pub cancelled: i64,
+}
+
+/// Counts bookings in the running month.
+pub async fn count_bookings(unit: &mut Unit, scope: WorkspaceScope, counts: BookingCounts) -> Result<()> {
+    let month = unit.now().month();
+    count_bookings_of(unit, scope, month, counts).await
+}
+
+/// Likewise in another one, when what was counted there turns out otherwise.
+pub async fn count_bookings_of(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    month: Month,
+    counts: BookingCounts,
+) -> Result<()> {
+    if counts == BookingCounts::default() {
+        return Ok(());
+    }
+    Ok(store::count_bookings(&mut unit.tx, scope, month, counts).await?)
 }
 
 /// Makes the meter of a new workspace.

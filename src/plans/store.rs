@@ -1,6 +1,6 @@
 //! All SQL of `plan`, `meter` and `meter_month`.
 
-use super::meter::Counts;
+use super::meter::{BookingCounts, Counts};
 use crate::auth::WorkspaceScope;
 use crate::kernel::Month;
 use skylight_db::{Read, Result, Tx, args, from_row};
@@ -57,7 +57,7 @@ impl Gauge {
 pub async fn all(read: impl Read) -> Result<Vec<PlanRow>> {
     read.all(
         "SELECT id, name, slug, contacts, messages_per_month, team_members, channels,
-                webhooks, api_access, booking, ai_agents, campaigns
+                webhooks, api_access, plan.booking, ai_agents, campaigns
          FROM plan ORDER BY id",
         args![],
     )
@@ -143,6 +143,25 @@ pub async fn count(tx: &mut Tx, scope: WorkspaceScope, month: Month, counts: Cou
              messages_received = meter_month.messages_received + excluded.messages_received,
              messages_failed = meter_month.messages_failed + excluded.messages_failed",
         args![scope, month, contacts_created, messages_sent, messages_received, messages_failed],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Adds to the month's counters of bookings.
+pub async fn count_bookings(tx: &mut Tx, scope: WorkspaceScope, month: Month, counts: BookingCounts) -> Result<()> {
+    let BookingCounts { created, completed, cancelled } = counts;
+    tx.exec(
+        "INSERT INTO meter_month (workspace_id, month, contacts, blacklisted, bookings_created, bookings_completed,
+                                  bookings_cancelled)
+         SELECT workspace_id, CAST($2 AS BIGINT), contacts, blacklisted, CAST($3 AS BIGINT), CAST($4 AS BIGINT),
+                CAST($5 AS BIGINT)
+         FROM meter WHERE workspace_id = $1
+         ON CONFLICT (workspace_id, month) DO UPDATE SET
+             bookings_created = meter_month.bookings_created + excluded.bookings_created,
+             bookings_completed = meter_month.bookings_completed + excluded.bookings_completed,
+             bookings_cancelled = meter_month.bookings_cancelled + excluded.bookings_cancelled",
+        args![scope, month, created, completed, cancelled],
     )
     .await
     .map(|_| ())

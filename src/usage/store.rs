@@ -15,6 +15,9 @@ pub struct MonthRow {
     pub messages_sent: i64,
     pub messages_received: i64,
     pub messages_failed: i64,
+    pub bookings_created: i64,
+    pub bookings_completed: i64,
+    pub bookings_cancelled: i64,
     pub team_members: i64,
 }
 from_row!(MonthRow {
@@ -26,6 +29,9 @@ from_row!(MonthRow {
     messages_sent,
     messages_received,
     messages_failed,
+    bookings_created,
+    bookings_completed,
+    bookings_cancelled,
     team_members
 });
 
@@ -33,7 +39,9 @@ pub async fn month(db: &Db, scope: WorkspaceScope, month: Month) -> Result<Month
     db.one(
         "SELECT workspace.created_at, COALESCE(counted.month, 0), COALESCE(counted.contacts, 0), COALESCE(counted.blacklisted, 0),
                 COALESCE(counted.contacts_created, 0), COALESCE(counted.messages_sent, 0),
-                COALESCE(counted.messages_received, 0), COALESCE(counted.messages_failed, 0), meter.team_members
+                COALESCE(counted.messages_received, 0), COALESCE(counted.messages_failed, 0),
+                COALESCE(counted.bookings_created, 0), COALESCE(counted.bookings_completed, 0),
+                COALESCE(counted.bookings_cancelled, 0), meter.team_members
          FROM meter
          JOIN workspace ON workspace.id = meter.workspace_id
          LEFT JOIN meter_month AS counted ON counted.workspace_id = meter.workspace_id
@@ -116,12 +124,17 @@ pub async fn all_workspaces_differences(db: &Db) -> Result<Vec<(i64, String, i64
                      WHERE meter_month.workspace_id = meter.workspace_id),
                     (SELECT COUNT(*) FROM message WHERE message.workspace_id = meter.workspace_id
                         AND direction = 'outbound' AND sent_at IS NOT NULL) FROM meter
+             UNION ALL
+             SELECT meter.workspace_id, 'bookings',
+                    (SELECT COALESCE(CAST(SUM(bookings_created) AS BIGINT), 0) FROM meter_month
+                     WHERE meter_month.workspace_id = meter.workspace_id),
+                    (SELECT COUNT(*) FROM booking WHERE booking.workspace_id = meter.workspace_id) FROM meter
          )
          SELECT counted.workspace_id, what, kept, found FROM counted
          JOIN workspace ON workspace.id = counted.workspace_id
          WHERE workspace.status <> 'deleted'
-           -- messages of deleted contacts are gone, but were sent
-           AND (kept < found OR (kept > found AND what <> 'messages_sent'))
+           -- messages and bookings of deleted contacts are gone, but were there
+           AND (kept < found OR (kept > found AND what NOT IN ('messages_sent', 'bookings')))
          ORDER BY counted.workspace_id, what",
         args![],
     )

@@ -76,7 +76,8 @@ pub fn wrong_values(field: &Field) -> Vec<Value> {
     // Numbers that are words of this field, and arrays of what could be ids, are not wrong.
     let is_word = |value: &Value| field.schema["enum"].as_array().is_some_and(|words| words.contains(value));
     let could_be_ids = |value: &Value| field.schema["items"]["type"] == "integer" && *value == json!([5]);
-    values.retain(|value| !is_word(value) && !could_be_ids(value));
+    let is_least = |value: &Value| field.schema["minimum"] == *value;
+    values.retain(|value| !is_word(value) && !could_be_ids(value) && !is_least(value));
     let long = "x".repeat(field.longest.unwrap_or_default().max(19_999) + 1);
     match field.kind.as_str() {
         "string" => values.push(json!(long)),
@@ -87,6 +88,12 @@ pub fn wrong_values(field: &Field) -> Vec<Value> {
         _ => {}
     }
     values
+}
+
+/// A path with one more piece of a query: some routes cannot be called without one.
+pub fn with_query(path: &str, query: &str) -> String {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{mark}{query}")
 }
 
 pub fn put(body: &mut Value, field: &Field, value: Value) {

@@ -9,6 +9,7 @@ use skylight_db::{Read, args};
 use skylight_test_support::wait::until;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::OnceCell;
 
 /// A partner and one of its clients, with what routes speak of.
 pub struct Owner<'a> {
@@ -20,6 +21,8 @@ pub struct Owner<'a> {
     pub workspace: Actor,
     /// The partner, as it calls the second partner API.
     pub hub: Actor,
+    /// A booking type, and a resource with much room.
+    bookable: OnceCell<(Value, Value)>,
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -65,7 +68,7 @@ impl<'a> Owner<'a> {
         workspace.sandbox().await;
         let hub = partner.with_key("X-API-Key", partner.key());
         let [partner_name, name] = [partner_name, name].map(str::to_owned);
-        Owner { world, name, partner_name, partner, workspace, hub }
+        Owner { world, name, partner_name, partner, workspace, hub, bookable: OnceCell::new() }
     }
 
     /// Another client of the same partner.
@@ -86,6 +89,8 @@ impl<'a> Owner<'a> {
             "department_id" if by.partner.id == self.partner.id => return None,
             "department_id" => first("/api/v1/tickets/departments").await,
             "client_id" => self.workspace.id.into(),
+            "booking_type_id" | "booking_type_ids" => self.bookable().await.0.clone(),
+            "resource_id" => self.bookable().await.1.clone(),
             other => panic!("what does {other} refer to? Teach it to `Owner::referred` in tests/it/cast.rs"),
         })
     }
@@ -119,6 +124,11 @@ impl<'a> Owner<'a> {
         }
         match route.operation {
             "invitation_page" => format!("/invite?token={}", self.invitation().await),
+            "booking_availability" => {
+                let (kind, _) = self.bookable().await;
+                let date = &bookable_time(self.world, 0)[..10];
+                format!("{}?booking_type_id={kind}&date={date}", path.join("/"))
+            }
             _ => path.join("/"),
         }
     }
@@ -150,6 +160,11 @@ impl<'a> Owner<'a> {
                 "list_partner_webhook_deliveries" => {
                     self.partner.post("/api/v1/partner/webhook/test", json!({})).await.expect(200);
                 }
+                "list_bookings" => drop(self.booking().await),
+                "list_booking_history" => {
+                    let moved = json!({"starts_at": bookable_time(self.world, count())});
+                    self.workspace.put(path.trim_end_matches("/history"), moved).await.expect(200);
+                }
                 "list_webhook_recoveries" => drop(recovery(&self.workspace, path).await),
                 "list_partner_webhook_recoveries" => drop(recovery(&self.partner, path).await),
                 "list_list_members" | "list_segment_members" => {
@@ -165,6 +180,20 @@ impl<'a> Owner<'a> {
                 other => panic!("what fills {other}? Teach it to `Owner::fill` in tests/it/cast.rs"),
             }
         }
+    }
+
+    /// A booking type and a resource that serves it at all hours.
+    async fn bookable(&self) -> &(Value, Value) {
+        self.bookable.get_or_init(|| bookable(&self.workspace, 1_000)).await
+    }
+
+    async fn booking(&self) -> Value {
+        let (kind, resource) = self.bookable().await;
+        let contact = self.workspace.contact(&format!("Sarah of {}", self.name), &phone()).await["id"].clone();
+        let starts_at = bookable_time(self.world, 0);
+        let booking =
+            json!({"contact_id": contact, "booking_type_id": kind, "resource_id": resource, "starts_at": starts_at});
+        self.workspace.post("/api/v1/bookings", booking).await.expect(201)["data"].clone()
     }
 
     /// Somebody new in the team.
@@ -210,6 +239,19 @@ impl<'a> Owner<'a> {
                 .await
                 .expect(201)["data"]
                 .clone()),
+            "bookings" => id(self.booking().await),
+            "types" => {
+                let kind = json!({"name": format!("Type {} {}", self.name, count()), "duration_minutes": 30});
+                id(self.workspace.post(&path.join("/"), kind).await.expect(201)["data"].clone())
+            }
+            "resources" => {
+                let resource = json!({"name": format!("Room {} {}", self.name, count()), "type": "room", "hours": []});
+                id(self.workspace.post(&path.join("/"), resource).await.expect(201)["data"].clone())
+            }
+            "exceptions" => {
+                let day = json!({"date": some_date(), "closed": true});
+                id(self.workspace.post(&path.join("/"), day).await.expect(201)["data"].clone())
+            }
             "channels" => self.workspace.sandbox().await.to_string(),
             "tickets" => id(self.ticket().await),
             "ticket-departments" => {
@@ -323,6 +365,19 @@ impl<'a> Owner<'a> {
         if route.operation == "hub_share_account" {
             body["email"] = format!("owner-{}@clients.example", count()).into();
         }
+        if body.get("booking_type_id").is_some() {
+            let (kind, resource) = self.bookable().await;
+            (body["booking_type_id"], body["resource_id"]) = (kind.clone(), resource.clone());
+        }
+        if body.get("booking_type_ids").is_some() {
+            body["booking_type_ids"] = json!([self.bookable().await.0]);
+        }
+        if body.get("starts_at").is_some() {
+            body["starts_at"] = bookable_time(self.world, 12).into();
+        }
+        if route.tag == "Booking set-up" && body.get("date").is_some() {
+            body["date"] = some_date().into();
+        }
         if body.get("title").is_some() {
             body["title"] = format!("Title {}", count()).into();
         }
@@ -331,6 +386,32 @@ impl<'a> Owner<'a> {
         }
         Some(body)
     }
+}
+
+/// A booking type of five minutes, and a resource that serves it at all hours to so many at once.
+pub async fn bookable(workspace: &Actor, capacity: i64) -> (Value, Value) {
+    let kind = json!({"name": "Call", "duration_minutes": 5});
+    let kind = workspace.post("/api/v1/bookings/types", kind).await.expect(201)["data"]["id"].clone();
+    let hours: Vec<Value> = (1..=7).map(|day| json!({"weekday": day, "from": "00:00", "to": "24:00"})).collect();
+    let resource = json!({
+        "name": "Switchboard", "type": "staff", "timezone": "UTC", "capacity": capacity, "hours": hours,
+        "booking_type_ids": [kind],
+    });
+    let resource = workspace.post("/api/v1/bookings/resources", resource).await.expect(201)["data"]["id"].clone();
+    (kind, resource)
+}
+
+/// The start of a slot of such a resource, the day after tomorrow; the next ones follow by number.
+pub fn bookable_time(world: &World, slot: u32) -> String {
+    const DAY: i64 = 24 * 60 * 60;
+    let day = (world.app.now().seconds() / DAY + 2) * DAY;
+    skylight::kernel::Instant::from_seconds(day + 10 * 3_600 + 300 * i64::from(slot)).to_string()
+}
+
+/// A day that nobody else has.
+fn some_date() -> String {
+    let n = count();
+    format!("20{:02}-{:02}-{:02}", 30 + n / 336 % 60, n / 28 % 12 + 1, n % 28 + 1)
 }
 
 /// A test delivery in this log; its id.

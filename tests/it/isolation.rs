@@ -2,6 +2,7 @@
 //! with another tenant's and with an unused one. Made from the route table and the documented fields, so that a new
 //! operation is tried as soon as it has a row.
 
+use crate::bad_cases::with_query;
 use crate::cast::{Owner, unlimited};
 use crate::documented::{self, Field};
 use crate::on_both_engines;
@@ -89,7 +90,7 @@ on_both_engines! {
             for parameter in route.parameters.iter().filter(|parameter| is_id_name(parameter.name)) {
                 let path = own.path(&route).await;
                 let ask_for = async |id: &Value| {
-                    ask(&own, &route, &format!("{path}?{}={id}", parameter.name), &None).await
+                    ask(&own, &route, &with_query(&path, &format!("{}={id}", parameter.name)), &None).await
                 };
                 for other in &others {
                     let Some(theirs) = other.referred(parameter.name, &own).await else { continue };

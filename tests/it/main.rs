@@ -8,6 +8,8 @@ mod audit;
 mod bad_cases;
 mod bad_frames;
 mod bad_input;
+mod booking_races;
+mod bookings;
 mod branding;
 mod browser;
 mod cast;

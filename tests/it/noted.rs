@@ -115,6 +115,8 @@ on_both_engines! {
 const DAILY: &str = "what a workspace does with its customers every day; events and the things themselves tell of it";
 const TALK: &str = "the ticket itself tells both sides who wrote what, and when it was closed";
 
+const BOOKED: &str = "a booking's own history tells who did what";
+
 /// Writes that leave no entry, and why.
 const NOT_NOTED: &[(&str, &str)] = &[
     ("simulate_message", "a customer of the sandbox writes in, and nothing else"),
@@ -148,6 +150,9 @@ const NOT_NOTED: &[(&str, &str)] = &[
     ("untag_contact", DAILY),
     ("mark_messages_read", DAILY),
     ("send_message", DAILY),
+    ("create_booking", BOOKED),
+    ("update_booking", BOOKED),
+    ("cancel_booking", BOOKED),
     ("create_ticket", TALK),
     ("reply_to_ticket", TALK),
     ("close_ticket", TALK),

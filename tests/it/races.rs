@@ -284,14 +284,14 @@ async fn changes(partner: &Actor, action: &str) -> Vec<Value> {
     page["data"].as_array().unwrap().clone()
 }
 
-/// All nodes on one database.
-struct Nodes {
-    bases: Vec<String>,
+/// All nodes on one database: one on SQLite, three on PostgreSQL.
+pub struct Nodes {
+    pub bases: Vec<String>,
     others: Vec<Server>,
 }
 
 impl Nodes {
-    async fn on(world: &World) -> Self {
+    pub async fn on(world: &World) -> Self {
         let mut nodes = Self { bases: vec![world.base.clone()], others: Vec::new() };
         let more = if world.engine == Engine::Postgres { 2 } else { 0 };
         for _ in 0..more {
@@ -318,7 +318,7 @@ impl Nodes {
         crowd.join_all().await
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         for server in self.others {
             server.stop().await;
         }

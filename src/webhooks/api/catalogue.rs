@@ -1,6 +1,7 @@
 //! The events that endpoints can hear of: what each means, what its payload looks like, and a sample. Schemas are those of
 //! the types that the rooms record, in the real envelope, so that they cannot say anything else than what is sent.
 
+use crate::bookings::BookingEvent;
 use crate::channels::ClientChannelEvent;
 use crate::contacts::{ContactCreatedEvent, ContactGoneEvent, ContactUpdatedEvent};
 use crate::conversations::MessageEvent;
@@ -59,9 +60,17 @@ fn data(event: &str) -> (Value, Value) {
             (schema::<MessageEvent<'_>>(), json!({"message": outbound}))
         }
         "ticket.created" => (schema::<TicketEvent<'_>>(), nothing),
-        "booking.created" | "booking.updated" => (schema::<BookingEvent>(), nothing),
-        "booking.cancelled" => (schema::<BookingEvent>(), json!({"booking": {"status": "cancelled"}})),
-        "booking.completed" => (schema::<BookingEvent>(), json!({"booking": {"status": "completed"}})),
+        "booking.created" | "booking.updated" => {
+            (schema::<BookingEvent<'_>>(), json!({"booking": {"status": "confirmed"}}))
+        }
+        "booking.cancelled" => {
+            let cancelled = json!({"status": "cancelled", "cancelled_at": "2026-03-04T10:00:00.000000Z"});
+            (schema::<BookingEvent<'_>>(), json!({"booking": cancelled}))
+        }
+        "booking.completed" => {
+            let completed = json!({"status": "completed", "completed_at": "2026-03-04T13:00:00.000000Z"});
+            (schema::<BookingEvent<'_>>(), json!({"booking": completed}))
+        }
         "partner.client.created" => (schema::<ClientCreatedEvent<'_>>(), nothing),
         "partner.client.updated" => (schema::<ClientUpdatedEvent<'_>>(), nothing),
         "partner.client.suspended" => {
@@ -72,36 +81,6 @@ fn data(event: &str) -> (Value, Value) {
         "partner.client.deleted" => (schema::<ClientDeletedEvent<'_>>(), nothing),
         _ => (schema::<ClientChannelEvent<'_>>(), nothing),
     }
-}
-
-/// What the documentation says of a booking.
-#[derive(Debug, ToSchema)]
-pub struct BookingEvent {
-    pub booking: DocumentedBooking,
-}
-
-#[derive(Debug, ToSchema)]
-pub struct DocumentedBooking {
-    #[schema(example = 512)]
-    pub id: i64,
-    #[schema(example = 42)]
-    pub contact_id: i64,
-    #[schema(example = 3)]
-    pub booking_type_id: i64,
-    #[schema(example = 7)]
-    pub resource_id: Option<i64>,
-    #[schema(example = "Consultation – Sarah Johnson")]
-    pub title: String,
-    pub starts_at: Instant,
-    #[schema(example = "2026-03-04T13:00:00.000000Z")]
-    pub ends_at: Instant,
-    /// `pending`, `confirmed`, `cancelled`, `completed`.
-    #[schema(example = "confirmed")]
-    pub status: String,
-    #[schema(example = json!(null))]
-    pub notes: Option<String>,
-    pub created_at: Instant,
-    pub updated_at: Instant,
 }
 
 fn told(event: &'static str, description: &'static str, of_partner: bool) -> WebhookEvent {

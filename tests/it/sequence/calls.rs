@@ -1,7 +1,7 @@
 //! Calls of every kind to every route, drawn by a seeded dice: right ones and wrong ones, to new things, to earlier ones, to
 //! somebody else's and to none.
 
-use crate::bad_cases::{bad_bodies, put, remove, wrong_values};
+use crate::bad_cases::{bad_bodies, put, remove, with_query, wrong_values};
 use crate::cast::{self, Owner};
 use crate::documented::{self, Field};
 use crate::world::{Actor, World};
@@ -172,7 +172,10 @@ impl<'a> Generator<'a> {
         }
         let path = self.path(dice, route).await;
         let query = if dice.percent(60) { self.query(dice, route) } else { [String::new(), String::new()] };
-        let path = [0, 1].map(|side| format!("{}{}", path[side], query[side]));
+        let path = [0, 1].map(|side: usize| match query[side].strip_prefix('?') {
+            Some(query) => with_query(&path[side], query),
+            None => path[side].clone(),
+        });
         let body = self.body(dice, route).await;
         let by = match dice.below(100) {
             0..3 => By::SomebodyElse,
@@ -209,6 +212,10 @@ impl<'a> Generator<'a> {
 
     async fn path(&mut self, dice: &mut Dice, route: &'a Route) -> Both<String> {
         let Some((place, rest)) = route.path.rsplit_once("/{") else {
+            // It needs a query.
+            if route.operation == "booking_availability" && dice.percent(80) {
+                return self.fresh(self.owners, route).await;
+            }
             return [route.path.to_owned(), route.path.to_owned()];
         };
         let verb = rest.split_once('}').map_or("", |(_, verb)| verb);

@@ -1,0 +1,188 @@
+//! What can be booked: every free slot of some days.
+
+use super::exceptions::Day;
+use super::hours::{Calendar, DayHours, timestamp};
+use super::offer::{Book, Busy, Rules};
+use super::resources::Resource;
+use super::store::seats::SeatRow;
+use super::store::setup::DayRow;
+use super::{NO_RESOURCE, store};
+use crate::auth::WorkspaceScope;
+use crate::kernel::error::FieldErrors;
+use crate::kernel::{Error, Fields, Input, Instant, Result, Timezone};
+use crate::workspaces;
+use jiff::civil::Date;
+use jiff::{Span, tz::TimeZone};
+use serde::Serialize;
+use skylight_db::Db;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+const MOST_DAYS: i64 = 31;
+/// Of one answer.
+const MOST_SLOTS: usize = 20_000;
+
+/// A time that is free.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = BookingSlot)]
+pub struct Slot {
+    pub starts_at: Instant,
+    #[schema(example = "2026-03-04T13:00:00.000000Z")]
+    pub ends_at: Instant,
+    #[schema(example = 2)]
+    pub resource_id: i64,
+}
+
+/// Which days are asked for.
+#[derive(Clone, Debug)]
+pub struct Query {
+    booking_type_id: i64,
+    from: Date,
+    /// The last one.
+    to: Date,
+    resource_id: Option<i64>,
+    timezone: Option<Timezone>,
+}
+
+impl Input for Query {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let booking_type_id = fields.at("booking_type_id").required().id();
+        let day = |name: &str, required: bool| {
+            let field = fields.at(name).required_if(required);
+            let text = field.text(64)?;
+            let day = Day::parse(&text).and_then(|day| day.date());
+            day.or_else(|| field.wrong("must be a valid date"))
+        };
+        let (from, last) = (day("date", true), day("to", false));
+        let resource_id = fields.at("resource_id").id();
+        let timezone = fields.at("timezone").timezone();
+        let (from, to) = (from?, last.or(from)?);
+        let days = from.until(to).map_or(0, |span| i64::from(span.get_days()));
+        if days < 0 {
+            fields.fault("to", "The to must be a date after or equal to date.");
+        } else if days >= MOST_DAYS {
+            fields.fault("to", format!("The to must be within {MOST_DAYS} days."));
+        }
+        Some(Self { booking_type_id: booking_type_id?, from, to, resource_id, timezone })
+    }
+}
+
+/// A resource with what is needed to judge times.
+pub struct Opened {
+    pub resource: Resource,
+    pub calendar: Calendar,
+    busy: Busy,
+}
+
+impl Opened {
+    pub fn book(&self, rules: Rules, now: Instant, span: (Instant, Instant)) -> Book<'_> {
+        Book::open(rules, &self.calendar, &self.busy, self.resource.capacity, now, span)
+    }
+}
+
+/// What must be read to judge times of a span.
+pub struct Reading {
+    pub resources: Vec<i64>,
+    /// Days that may have hours of their own.
+    pub days: (Day, Day),
+    /// Bookings that may stand in the way.
+    pub span: (Instant, Instant),
+}
+
+impl Reading {
+    pub fn of(rules: &Rules, resources: &[Resource], (from, to): (Instant, Instant)) -> Self {
+        let day = |at: Instant, days: i64| {
+            let date = timestamp(at).to_zoned(TimeZone::UTC).date();
+            Day::of(date.saturating_add(Span::new().days(days)))
+        };
+        Self {
+            resources: resources.iter().map(|resource| resource.id).collect(),
+            days: (day(from, -3), day(rules.end(to), 4)),
+            span: (rules.span(from).0, rules.span(to).1),
+        }
+    }
+}
+
+/// Puts together what was read, without the place of a booking that moves.
+pub fn open(resources: Vec<Resource>, days: Vec<DayRow>, taken: Vec<SeatRow>, own: Option<i64>) -> Vec<Opened> {
+    let mut special: BTreeMap<i64, BTreeMap<Date, DayHours>> = BTreeMap::new();
+    for day in days {
+        if let Some(date) = day.date.date() {
+            special.entry(day.resource).or_default().insert(date, day.hours());
+        }
+    }
+    let mut spans: BTreeMap<i64, Vec<(Instant, Instant)>> = BTreeMap::new();
+    for row in taken {
+        let taken = row.taken();
+        if Some(taken.booking) != own {
+            spans.entry(row.resource).or_default().push((taken.from, taken.to));
+        }
+    }
+    let opened = resources.into_iter().map(|resource| Opened {
+        calendar: resource.calendar(special.remove(&resource.id).unwrap_or_default()),
+        busy: Busy::of(spans.remove(&resource.id).unwrap_or_default().into_iter()),
+        resource,
+    });
+    opened.collect()
+}
+
+/// Every free slot of the days that are asked for, by its start and then by its resource.
+pub async fn slots(db: &Db, scope: WorkspaceScope, query: &Query, now: Instant) -> Result<Vec<Slot>> {
+    let kind = store::setup::find_type(db, scope, query.booking_type_id).await?;
+    let named = query.resource_id;
+    let is_known = match named {
+        Some(id) => store::setup::find_resource(db, scope, id).await?.is_some(),
+        None => true,
+    };
+    let mut errors = FieldErrors::default();
+    if kind.is_none() {
+        errors.add("booking_type_id", "The selected booking type id is invalid.");
+    }
+    if !is_known {
+        errors.add("resource_id", NO_RESOURCE);
+    }
+    let Some(kind) = kind.filter(|_| is_known) else { return Err(Error::fields(errors)) };
+    let zone = match &query.timezone {
+        Some(zone) => zone.clone(),
+        None => workspaces::timezone(db, scope).await?,
+    };
+    let span = moments(query, &zone)?;
+    let serving = if kind.is_active { store::setup::serving(db, scope, kind.id, named).await? } else { Vec::new() };
+    let reading = Reading::of(&kind.rules(), &serving, span);
+    let (first, last) = &reading.days;
+    let days = store::setup::days(db, scope, &reading.resources, first, last).await?;
+    let taken = store::seats::taken(db, scope, &reading.resources, reading.span, now).await?;
+    let opened = open(serving, days, taken, None);
+    // A month of many resources takes longer than others may be kept waiting.
+    let found = tokio::task::spawn_blocking(move || all(&opened, kind.rules(), now, span)).await;
+    found
+        .map_err(Error::internal)?
+        .ok_or_else(|| Error::field("to", "There are too many slots. Ask for fewer days, or for one resource."))
+}
+
+/// Nothing if there are too many.
+fn all(opened: &[Opened], rules: Rules, now: Instant, span: (Instant, Instant)) -> Option<Vec<Slot>> {
+    let mut slots = Vec::new();
+    for opened in opened {
+        let book = opened.book(rules, now, span);
+        let resource_id = opened.resource.id;
+        let slot = |starts_at| Slot { starts_at, ends_at: rules.end(starts_at), resource_id };
+        slots.extend(book.slots(span).map(slot).take(MOST_SLOTS + 1));
+        if slots.len() > MOST_SLOTS {
+            return None;
+        }
+    }
+    slots.sort_by_key(|slot| (slot.starts_at, slot.resource_id));
+    Some(slots)
+}
+
+/// From the first moment of the first day to the end of the last, in a zone.
+fn moments(query: &Query, zone: &Timezone) -> Result<(Instant, Instant)> {
+    let out_of_range = || Error::field("date", "The date must be a valid date.");
+    let begin = |date: Date| {
+        let at = date.to_zoned(zone.rules()).map_err(|_| out_of_range())?;
+        Ok::<_, Error>(Instant::from_micros(at.timestamp().as_microsecond()))
+    };
+    let behind = query.to.tomorrow().map_err(|_| out_of_range())?;
+    Ok((begin(query.from)?, begin(behind)?))
+}
