@@ -51,6 +51,8 @@ words! {
         PartnerTokenIssued = "partner_member.token_issued",
         PartnerWebhookSet = "partner_webhook.set",
         PartnerWebhookRemoved = "partner_webhook.removed",
+        PartnerWebhookDeliveryRepeated = "partner_webhook.delivery_repeated",
+        PartnerWebhookRecoveryStarted = "partner_webhook.recovery_started",
         PartnerWebhookDisabled = "partner_webhook.disabled",
         PartnerWebhookSecretRegenerated = "partner_webhook.secret_regenerated",
         DepartmentCreated = "ticket_department.created",
@@ -69,6 +71,8 @@ words! {
         WebhookCreated = "webhook.created",
         WebhookUpdated = "webhook.updated",
         WebhookDeleted = "webhook.deleted",
+        WebhookDeliveryRepeated = "webhook.delivery_repeated",
+        WebhookRecoveryStarted = "webhook.recovery_started",
         WebhookDisabled = "webhook.disabled",
         WebhookSecretRegenerated = "webhook.secret_regenerated",
     }

@@ -4,6 +4,7 @@ use super::log::{self, DeliveryEntry};
 use super::store::{self, Requeued, WebhookRow};
 use super::{Deliver, Owner, PayloadVersion, payload, row};
 use crate::app::Unit;
+use crate::audit::{Action, Changes};
 use crate::events;
 use crate::jobs::{self, Kind, NewJob};
 use crate::kernel::{Error, Result};
@@ -58,6 +59,8 @@ pub async fn redeliver(unit: &mut Unit, owner: Owner, webhook: i64, id: i64) -> 
     jobs::forget_failures(unit, Deliver::NAME, webhook).await?;
     let again = store::of_delivery(&mut unit.tx, owner, (webhook, hook.dropped_through), id).await?;
     queue_again(unit, owner, webhook, again.as_slice(), Vec::new()).await?;
+    let done = (Action::WebhookDeliveryRepeated, Action::PartnerWebhookDeliveryRepeated);
+    owner.note(unit, done, webhook, Changes::of("delivery", id)).await?;
     log::entry(&mut unit.tx, owner, &hook, id).await
 }
 

@@ -1,6 +1,7 @@
 //! Whose endpoint it is: a workspace's, or a partner's. Everything behind an endpoint is the same for both.
 
-use crate::app::App;
+use crate::app::{App, Unit};
+use crate::audit::{self, Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::events::Stream;
 use crate::kernel::Result;
@@ -89,6 +90,21 @@ impl Owner {
             Self::Workspace(scope) => workspaces::activity(app, scope.id()).await,
             Self::Partner(scope) if partners::is_active(app, scope).await? => Ok(Activity::Active),
             Self::Partner(_) => Ok(Activity::Suspended),
+        }
+    }
+
+    /// Writes down what was done to one of its endpoints: in a workspace's log, or in its partner's own.
+    pub(super) async fn note(
+        self,
+        unit: &mut Unit,
+        done: (Action, Action),
+        webhook: i64,
+        changes: Changes,
+    ) -> Result<()> {
+        let (in_workspace, by_partner) = done;
+        match self {
+            Self::Workspace(scope) => audit::record(unit, scope, in_workspace, webhook, changes).await,
+            Self::Partner(scope) => audit::record_for_partner(unit, scope, by_partner, webhook, changes).await,
         }
     }
 

@@ -4,7 +4,7 @@
 use super::store::{self, WebhookRow};
 use super::{Deliver, Owner, no_such, row};
 use crate::app::Unit;
-use crate::audit::{self, Action, Changes as Noted};
+use crate::audit::{Action, Changes as Noted};
 use crate::jobs::{self, Kind};
 use crate::kernel::Result;
 
@@ -29,12 +29,7 @@ async fn set(unit: &mut Unit, owner: Owner, id: i64, paused: bool) -> Result<Web
     let row = store::set_paused(&mut unit.tx, owner, id, paused, now).await?.ok_or_else(no_such)?;
     if was_paused != paused {
         let noted = Noted::of("paused", paused);
-        match owner {
-            Owner::Workspace(scope) => audit::record(unit, scope, Action::WebhookUpdated, id, noted).await?,
-            Owner::Partner(scope) => {
-                audit::record_for_partner(unit, scope, Action::PartnerWebhookSet, id, noted).await?;
-            }
-        }
+        owner.note(unit, (Action::WebhookUpdated, Action::PartnerWebhookSet), id, noted).await?;
     }
     unit.changed();
     Ok(row)

@@ -4,7 +4,7 @@ use super::sign::{self, KeyPair, Slot};
 use super::store::{self, Secrets};
 use super::{Owner, no_such, reveal};
 use crate::app::Unit;
-use crate::audit::{self, Action, Changes as Noted};
+use crate::audit::{Action, Changes as Noted};
 use crate::kernel::seal::DataKey;
 use crate::kernel::{Error, Result, Secret};
 use serde::Serialize;
@@ -50,15 +50,8 @@ pub async fn regenerate_secret(unit: &mut Unit, owner: Owner, key: &DataKey, id:
     if !store::rotate(&mut unit.tx, owner, id, &old.secret, &new, now).await? {
         return Err(Error::conflict().saying("The secret was changed by another request."));
     }
-    match owner {
-        Owner::Workspace(scope) => {
-            audit::record(unit, scope, Action::WebhookSecretRegenerated, id, Noted::none()).await?;
-        }
-        Owner::Partner(scope) => {
-            let action = Action::PartnerWebhookSecretRegenerated;
-            audit::record_for_partner(unit, scope, action, id, Noted::none()).await?;
-        }
-    }
+    let done = (Action::WebhookSecretRegenerated, Action::PartnerWebhookSecretRegenerated);
+    owner.note(unit, done, id, Noted::none()).await?;
     unit.changed();
     let shown = super::Settings::of(&super::row(&mut unit.tx, owner, id).await?).public_key;
     Ok(NewSecret { id, secret, public_key: shown })

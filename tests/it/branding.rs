@@ -5,13 +5,37 @@ use crate::person::{self, Person};
 use crate::world::PUBLIC_URL;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image::ImageEncoder;
+use image::codecs::jpeg::JpegEncoder;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const BRANDING: &str = "/api/v1/partner/branding";
 const PROFILE: &str = "/api/v1/partner/profile";
 /// A dot, in base64.
 pub const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+/// A hundred bytes that say of themselves that they are 60,000 pixels wide and high.
+const BOMB: &str =
+    "iVBORw0KGgoAAAANSUhEUgAA6mAAAOpgCAYAAACA0nVCAAAAG0lEQVR4nO3BMQEAAADCoPVPbQwfoAAAAIC3AQ+gAAGvoYLMAAAAAElFTkSuQmCC";
+/// Where a photograph was taken, as its notes say it.
+const PLACE: &[u8] = b"24.7136 N, 46.6753 E";
+
+fn pixels(file: &[u8]) -> image::RgbaImage {
+    image::load_from_memory(file).unwrap().into_rgba8()
+}
+
+/// A photograph lying on its side, 30 pixels wide and 20 high, with its notes and with something behind its end.
+fn photograph() -> Vec<u8> {
+    let turned = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0];
+    let notes = [b"MM\0*\0\0\0\x08\0\x01".as_slice(), &turned, &[0; 4], PLACE].concat();
+    let mut file = Vec::new();
+    let mut encoder = JpegEncoder::new(&mut file);
+    encoder.set_exif_metadata(notes).unwrap();
+    image::DynamicImage::new_rgb8(30, 20).write_with_encoder(encoder).unwrap();
+    file.extend_from_slice(b"<script>alert(1)</script>");
+    file
+}
 
 on_both_engines! {
     async fn a_partner_sets_its_name_colour_and_logo_and_everybody_sees_them(world: World) {
@@ -39,7 +63,7 @@ on_both_engines! {
         // Anybody may have the picture, and it is nothing but a picture.
         let file = world.visitor().get(&path).await;
         assert_eq!((file.status, file.header("content-type")), (200, Some("image/png")), "{file:?}");
-        assert_eq!(file.body, STANDARD.decode(PNG).unwrap());
+        assert_eq!(pixels(&file.body), pixels(&STANDARD.decode(PNG).unwrap()));
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("content-disposition", "attachment"),
@@ -99,10 +123,15 @@ on_both_engines! {
         ];
         cases.push((encoded(&vec![0; 512 * 1024 + 1]), "The logo must not be greater than 512 kilobytes."));
         let before = rawabi.get(PROFILE).await.expect(200)["data"].clone();
+        cases.push((BOMB.to_owned(), "The logo must not be wider or higher than 2048 pixels."));
+        let since = Instant::now();
         for (logo, fault) in &cases {
             let refused = rawabi.patch(BRANDING, json!({"company_name": "Nobody", "logo": logo})).await.expect(422);
             assert_eq!(refused["errors"], json!({"logo": [fault]}));
         }
+        assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+        let refused = rawabi.patch(BRANDING, json!({"company_name": "", "primary_color": "red", "logo": BOMB})).await.expect(422);
+        assert_eq!(refused["errors"].as_object().map(serde_json::Map::len), Some(3), "{refused}");
         for colour in ["red", "#fff", "#12345g", "#1a73e8;}", "1a73e8"] {
             let refused = rawabi.patch(BRANDING, json!({"primary_color": colour})).await.expect(422);
             assert!(refused["errors"]["primary_color"].is_array(), "{colour}: {refused}");
@@ -118,6 +147,15 @@ on_both_engines! {
         // One partner's goes, the other's stays.
         rawabi.patch(BRANDING, json!({"logo": ""})).await.expect(200);
         let file = world.visitor().get(first.strip_prefix(PUBLIC_URL).unwrap()).await;
-        assert_eq!((file.status, file.body.to_vec()), (200, png));
+        assert_eq!((file.status, pixels(&file.body)), (200, pixels(&png)));
+        assert!(!file.body.windows(6).any(|part| part == b"script"));
+        // A photograph stands upright, and does not tell where it was taken.
+        let upright = url(&rawabi, encoded(&photograph())).await;
+        let file = world.visitor().get(upright.strip_prefix(PUBLIC_URL).unwrap()).await;
+        assert_eq!((file.header("content-type"), pixels(&file.body).dimensions()), (Some("image/jpeg"), (20, 30)));
+        assert!(photograph().windows(PLACE.len()).any(|part| part == PLACE));
+        for secret in [PLACE, b"script", b"Exif"] {
+            assert!(!file.body.windows(secret.len()).any(|part| part == secret), "{secret:?}");
+        }
     }
 }

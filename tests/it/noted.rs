@@ -19,8 +19,10 @@ on_both_engines! {
         let (mut left, mut missing) = (BTreeSet::new(), Vec::new());
         for route in skylight::routes::all().into_iter().filter(|route| route.who.has_key() && route.writes()) {
             let (path, body) = (owner.path(&route).await, owner.body(&route).await);
-            if route.operation == "reactivate_client" {
-                owner.partner.post(&path.replace("/reactivate", "/suspend"), json!({})).await.expect(200);
+            for (undone, done) in [("/reactivate", "/suspend"), ("/resume", "/pause")] {
+                if path.ends_with(undone) {
+                    owner.caller(&route).post(&path.replace(undone, done), json!({})).await.expect(200);
+                }
             }
             let answer = owner.caller(&route).call(route.method.as_str(), &path, body).await;
             assert!(answer.status < 300, "{}: {answer:?}", route.operation);

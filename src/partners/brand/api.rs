@@ -2,7 +2,7 @@
 
 use super::BrandChange;
 use crate::http::route::Shape;
-use crate::http::{Answer, Http, PartnerCaller, Reply, Route, Segment, Valid, Who};
+use crate::http::{Answer, Http, PartnerCaller, Reply, Route, Segment, Unread, Who};
 use crate::kernel::{Error, Result};
 use crate::partners::{self, Partner};
 use axum::extract::State;
@@ -12,7 +12,8 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, 
 use serde_json::json;
 
 const CHANGES: &str = "Your name, colour and logo, as your clients' people see them on pages and in mails. What is not named \
-stays. Logos are judged by their content and kept without what else the file carries; SVG is refused.";
+stays. Logos are decoded and encoded anew, so that nothing else that the file carries is kept; SVG and \
+animations are refused.";
 const SHOWN: &str = "The name follows from the content, so the answer may be kept for ever.";
 const EXAMPLE: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
 
@@ -32,8 +33,9 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn update(caller: PartnerCaller, Valid(change): Valid<BrandChange>) -> Answer {
+async fn update(caller: PartnerCaller, body: Unread) -> Answer {
     let (app, partner) = (caller.app.clone(), caller.scope());
+    let change: BrandChange = super::drawn(&app, move || body.read()).await?;
     let mut unit = caller.begin().await?;
     super::set(&mut unit, partner, &change).await?;
     let shown = partners::profile(&mut unit.tx, partner).await?.shown_by(&app);

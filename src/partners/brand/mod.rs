@@ -1,27 +1,31 @@
 //! What a partner's clients see of it: its name, its colour, its logo. All of it is data (rule W7): a colour is six digits,
-//! a logo is judged by its content and written anew, and nothing of either is ever part of a page's text.
+//! a logo is decoded and encoded anew, and nothing of either is ever part of a page's text.
 //! Tables: `partner_logo`, and the columns of `partner` that say the same.
 
 pub mod api;
-mod image;
+mod picture;
 mod store;
 
-pub use image::MOST_PIXELS;
+pub use picture::MOST_PIXELS;
 
 use super::Colour;
 use crate::app::{App, Unit};
 use crate::audit::{self, Action, Changes};
 use crate::auth::PartnerScope;
 use crate::kernel::fields::{Field, Fields, Input};
-use crate::kernel::{Result, secret};
+use crate::kernel::{Error, Result, secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use image::{Image, Unfit};
+use picture::{Image, MOST_WRITTEN, Unfit};
 use skylight_db::Read;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 /// Of a logo's file.
 const MOST_BYTES: usize = 512 * 1024;
+/// Pictures that are drawn at a time.
+const AT_ONCE: usize = 2;
 /// Where logos are served.
 pub const LOGOS: &str = "/storage/logos/";
 
@@ -76,8 +80,34 @@ fn read_logo(field: &Field<'_>) -> Option<Logo> {
     match Image::read(&file) {
         Ok(image) => Some(Logo(image)),
         Err(Unfit::Unreadable) => field.wrong("must be an image of type PNG, JPEG or WebP"),
+        Err(Unfit::TooLarge) => field.wrong(&format!(
+            "must not be greater than {} kilobytes once its pixels are written anew",
+            MOST_WRITTEN / 1024
+        )),
         Err(Unfit::TooManyPixels) => field.wrong(&format!("must not be wider or higher than {MOST_PIXELS} pixels")),
     }
+}
+
+/// Places where pictures are drawn: each takes a core, and the memory of a large picture.
+#[derive(Debug)]
+struct Easels(Arc<Semaphore>);
+
+impl Default for Easels {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+/// Reads what holds a picture on the blocking pool, a few at a time. Never inside a transaction. The place is kept until the
+/// picture is drawn, also when nobody waits for it any longer.
+pub async fn drawn<T: Send + 'static>(app: &App, read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let easels = app.rooms.of::<Easels>().0.clone();
+    let place = easels.acquire_owned().await.map_err(Error::internal)?;
+    let read = move || {
+        let _place = place;
+        read()
+    };
+    tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
 }
 
 impl Logo {

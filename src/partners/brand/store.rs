@@ -1,6 +1,6 @@
 //! All SQL of `partner_logo`, and of what a partner says of its brand.
 
-use super::image::Image;
+use super::picture::Image;
 use crate::auth::PartnerScope;
 use crate::kernel::Instant;
 use skylight_db::{Read, Result, Tx, args, from_row};

@@ -5,7 +5,7 @@ mod words;
 use super::Owner;
 use super::store;
 use crate::app::Unit;
-use crate::audit::{self, Action, Changes};
+use crate::audit::{Action, Changes};
 use crate::auth::{PartnerScope, WorkspaceScope};
 use crate::kernel::{Email, Error, Language, Result, Secret};
 use crate::mail::{self, Between, Mail};
@@ -39,12 +39,7 @@ const LONGEST_NAME: usize = 80;
 
 pub async fn send(unit: &mut Unit, owner: Owner, webhook: i64, why: Why) -> Result<()> {
     let changes = Changes::of("is_active", false).and("reason", why.text());
-    match owner {
-        Owner::Workspace(scope) => audit::record(unit, scope, Action::WebhookDisabled, webhook, changes).await?,
-        Owner::Partner(scope) => {
-            audit::record_for_partner(unit, scope, Action::PartnerWebhookDisabled, webhook, changes).await?;
-        }
-    }
+    owner.note(unit, (Action::WebhookDisabled, Action::PartnerWebhookDisabled), webhook, changes).await?;
     let hook = store::find(&mut unit.tx, owner, webhook).await?;
     let Some(row) = hook.filter(|_| mail::is_configured(unit.app())) else { return Ok(()) };
     let page = unit.app().config.public(match owner {

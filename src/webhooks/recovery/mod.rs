@@ -8,6 +8,7 @@ pub use work::Recover;
 use super::store::{self, NewRecovery, RecoveryRow};
 use super::{Deliver, EVERY, Owner, again, from_json, row, to_json};
 use crate::app::Unit;
+use crate::audit::{Action, Changes};
 use crate::events;
 use crate::jobs::{self, Kind, LaneKey, NewJob};
 use crate::kernel::fields::{Fields, Input};
@@ -176,6 +177,8 @@ async fn begin(unit: &mut Unit, owner: Owner, webhook: i64, new: NewRecovery<'_>
     jobs::forget_failures(unit, Deliver::NAME, webhook).await?;
     let lane = LaneKey { kind: Recover::NAME, key: webhook, workspace: owner.workspace() };
     jobs::enqueue(unit, lane, &[NewJob { subject: begun.id, group: webhook }]).await?;
+    let done = (Action::WebhookRecoveryStarted, Action::PartnerWebhookRecoveryStarted);
+    owner.note(unit, done, webhook, Changes::of("kind", begun.kind).and("recovery", begun.id)).await?;
     Ok(begun.into())
 }
 
