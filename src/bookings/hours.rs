@@ -146,7 +146,7 @@ impl Calendar {
 }
 
 /// What a clock that shows UTC shows at the beginning of a day, in microseconds.
-fn by_clock(date: Date) -> i64 {
+pub fn by_clock(date: Date) -> i64 {
     let days = date.since(Date::constant(1970, 1, 1)).map_or(0, |span| i64::from(span.get_days()));
     days * DAY * MINUTE
 }

@@ -1,6 +1,6 @@
 //! Whether a time is free: one function, for showing what can be booked and for booking it.
 
-use super::hours::{Calendar, DAY};
+use super::hours::{Calendar, DAY, by_clock};
 use crate::kernel::Instant;
 use jiff::civil::Date;
 
@@ -80,6 +80,8 @@ pub struct Book<'a> {
     capacity: i64,
     now: Instant,
     horizon: Date,
+    /// Before this, no clock shows a day beyond it.
+    surely_near: i64,
     /// Open hours, and until when it stays open without a pause.
     runs: Vec<(i64, i64, i64)>,
 }
@@ -104,7 +106,8 @@ impl<'a> Book<'a> {
         }
         let days = jiff::Span::new().days(rules.max_days_ahead);
         let horizon = calendar.date_at(now).saturating_add(days);
-        Self { rules, calendar, busy, capacity, now, horizon, runs }
+        let surely_near = by_clock(horizon) - DAY * MINUTE;
+        Self { rules, calendar, busy, capacity, now, horizon, surely_near, runs }
     }
 
     /// The judgement on a start within the span that the book was opened for.
@@ -113,7 +116,7 @@ impl<'a> Book<'a> {
         if start.micros() < earliest {
             return Verdict::TooSoon;
         }
-        if self.calendar.date_at(start) > self.horizon {
+        if start.micros() >= self.surely_near && self.calendar.date_at(start) > self.horizon {
             return Verdict::TooFar;
         }
         let behind = self.runs.partition_point(|(from, ..)| *from <= start.micros());

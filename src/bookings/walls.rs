@@ -75,7 +75,7 @@ fn agreed(booking: &Booking) -> Option<Instant> {
     let local: DateTime = booking.starts_at_local.parse().ok()?;
     let zone = booking.timezone.rules();
     let ambiguous = zone.to_ambiguous_timestamp(local);
-    let moments = [ambiguous.clone().earlier().ok()?, ambiguous.later().ok()?];
+    let moments = [ambiguous.earlier().ok()?, ambiguous.later().ok()?];
     let distance = |at: &jiff::Timestamp| (at.as_microsecond() - booking.starts_at.micros()).abs();
     let nearest = moments.into_iter().min_by_key(distance)?;
     let at = Instant::from_micros(nearest.as_microsecond());

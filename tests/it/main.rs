@@ -10,6 +10,7 @@ mod bad_frames;
 mod bad_input;
 mod booking_races;
 mod bookings;
+mod bookings_in_time;
 mod branding;
 mod browser;
 mod cast;
