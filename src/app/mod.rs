@@ -10,11 +10,11 @@ mod unit;
 pub use origin::{Actor, ActorKind, Origin, Trace};
 pub use unit::Unit;
 
-use self::metrics::Metrics;
 use crate::config::Config;
 use crate::kernel::cache::{Caches, Rooms};
 use crate::kernel::seal::{DataKey, MasterKeys};
 use crate::kernel::{Clock, Error, Instant, Random, Result, Secret};
+use metrics::Metrics;
 use skylight_db::{Db, PostgresSettings, SqliteSettings};
 use skylight_outbound::{Client, Guard, Resolve};
 use std::ops::Deref;
@@ -86,7 +86,7 @@ impl App {
             masters,
             caches: Caches::default(),
             rooms: Rooms::default(),
-            metrics: Metrics::new()?,
+            metrics: Metrics::default(),
             stopping: watch::Sender::new(false),
         })))
     }

@@ -77,7 +77,6 @@ impl Server {
             tokio::spawn(contacts::indexing::run(app.clone())),
             tokio::spawn(keep_house(app.clone())),
             tokio::spawn(auth::keep_uses(app.clone())),
-            tokio::spawn(crate::app::metrics::sort(app.clone())),
             tokio::spawn(server::serve(app.clone(), listener, pipeline)),
         ];
         Ok(Self { app, address, tasks })

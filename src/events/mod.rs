@@ -14,8 +14,8 @@ mod retention;
 mod span;
 mod store;
 
-pub use self::metrics::measure;
 pub use feed::{Feed, FeedQuery, TEST, feed, written};
+pub use metrics::measure;
 pub use numbering::{Reader, run};
 pub use retention::forget_old;
 pub use span::{Numbered, Stream, head, is_past, number_before, span};

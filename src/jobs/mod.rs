@@ -13,9 +13,9 @@ mod steps;
 mod store;
 mod worker;
 
-pub use self::metrics::measure;
 pub use health::{Fared, Health};
 pub use lane::{Kind, Opened, Verdict};
+pub use metrics::measure;
 pub use node::can_write;
 pub use steps::Steps;
 pub use worker::Workers;

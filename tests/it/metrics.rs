@@ -102,7 +102,7 @@ async fn look(world: &World) -> BTreeMap<String, f64> {
     let answer = world.visitor().get("/metrics").await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
     let text = answer.text();
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
