@@ -90,6 +90,11 @@ pub(super) struct Pace {
 const EARLY: Duration = Duration::from_millis(100);
 
 impl Pace {
+    /// When there will be a place, if there is none now.
+    pub(super) fn next_place(&self, now: Instant) -> Option<Instant> {
+        self.next.filter(|next| now.until(*next) > EARLY)
+    }
+
     /// Takes a place; or when there will be one.
     pub(super) fn take(&mut self, per_minute: Option<u32>, now: Instant) -> Result<(), Instant> {
         let Some(per_minute) = per_minute.filter(|limit| *limit > 0) else { return Ok(()) };
@@ -151,6 +156,7 @@ mod tests {
         assert_eq!(pace.take(Some(6), NOW), Ok(()));
         let then = NOW.after(Duration::from_secs(10));
         assert_eq!(pace.take(Some(6), NOW.after(Duration::from_secs(1))), Err(then));
+        assert_eq!((pace.next_place(NOW), pace.next_place(then)), (Some(then), None));
         assert_eq!(pace.take(Some(6), then), Ok(()));
         let (mut pace, mut started) = (Pace::default(), 0);
         for millis in 0..10_000 {

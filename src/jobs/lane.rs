@@ -381,7 +381,9 @@ impl<K: Kind> Runner<K> {
         unit.commit().await
     }
 
-    async fn release(self) -> Result<()> {
+    async fn release(mut self) -> Result<()> {
+        // Also a lane that is empty now: its next job may come before there is a place for it.
+        self.not_before = self.not_before.max(self.pace.next_place(self.app.now()).unwrap_or(self.not_before));
         let mut unit = self.app.begin().await?;
         if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, self.lane.health).await? {
             let now = unit.now();
