@@ -1,6 +1,6 @@
 //! What this process counts, for whoever watches it. A room says what it counts in a constant and counts where it happens:
 //!
-//! ```ignore
+//! ```text
 //! const SENT: Counter = Counter::new("mails_total", "Mails, by what came of them.", &["outcome"]);
 //! SENT.add(&app.metrics, ["sent"], 1);
 //! ```

@@ -119,7 +119,7 @@ impl Db {
         Words(self.engine())
     }
 
-    /// What follows `FROM` to read each of a few `rows` with its row of another table; see [`Engine::each_with`].
+    /// What follows `FROM` to read each of a few `rows` with its row of another table: PostgreSQL takes this way and no other.
     pub fn each_with(&self, name: &str, rows: &str, table: &str, of_row: &str) -> String {
         self.engine().each_with(name, rows, table, of_row)
     }

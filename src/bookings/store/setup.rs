@@ -8,7 +8,7 @@ use crate::bookings::types::BookingType;
 use crate::kernel::Instant;
 use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, args, from_row, list, padded};
 
-/// A type as [`FromRow`](skylight_db::FromRow) reads it.
+/// A type as [`FromRow`] reads it.
 const TYPE: &str = "id, name, duration_minutes, description, buffer_before_minutes, buffer_after_minutes,
     min_notice_minutes, max_days_ahead, slot_step_minutes, auto_complete, reminders, is_active, created_at,
     updated_at";
