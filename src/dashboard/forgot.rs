@@ -1,12 +1,13 @@
 //! Asking for a new password: one page and one way for workspaces and partners (rules W6, W8).
 
+use super::choose::{self, Forgot};
 use super::people::People;
 use super::sign_in::{Anonymous, Visitor, check_form};
-use super::{Frame, Reader, Referrer};
+use super::{Frame, Reader, Referrer, TAG};
 use crate::app::Trace;
-use crate::auth::guesses;
+use crate::auth::{Purpose, guesses};
 use crate::http::gate::ClientAddress;
-use crate::http::{Form, Http};
+use crate::http::{Form, Http, Route, Who};
 use crate::kernel::{Email, Result};
 use crate::mail;
 use askama::Template;
@@ -14,7 +15,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 #[derive(Template)]
 #[template(path = "page/forgot.html")]
@@ -35,7 +36,24 @@ struct Asked {
     login: &'static str,
 }
 
-pub async fn show<P: People>(
+/// Asking for a link, and the page behind it. The four operations' names are the room's.
+pub fn routes<P: People>([shown, asked, opened, chosen]: [&'static str; 4]) -> Vec<Route> {
+    let reset = P::page(Purpose::Reset);
+    vec![
+        Route::new(Method::GET, P::FORGOT, Who::Public, shown, show::<P>).page().doc(TAG, "Forgot a password", ""),
+        Route::new(Method::POST, P::FORGOT, Who::Public, asked, ask::<P>).page().doc(TAG, "Ask for a link", ""),
+        Route::new(Method::GET, reset, Who::Public, opened, choose::show::<P, Forgot>)
+            .page()
+            .doc(TAG, "The page behind a link to a new password", "Opening it does not use the link up.")
+            .guessable(),
+        Route::new(Method::POST, reset, Who::Public, chosen, choose::accept::<P, Forgot>)
+            .page()
+            .doc(TAG, "Choose a new password", "Uses the link up.")
+            .guessable(),
+    ]
+}
+
+async fn show<P: People>(
     State(http): State<Http>,
     reader: Reader,
     headers: HeaderMap,
@@ -55,7 +73,7 @@ fn page<P: People>(visitor: &Visitor<'_>, status: StatusCode, fault: Option<&'st
 
 /// Reads the form and answers at once, the same to everybody. What is to be done is done afterwards, so that nobody learns
 /// from the time whether there is anything to do; and it is counted as a guess is, so that nobody's mailbox is filled.
-pub async fn ask<P: People>(
+async fn ask<P: People>(
     State(http): State<Http>,
     reader: Reader,
     headers: HeaderMap,

@@ -2,7 +2,7 @@
 
 use crate::app::{App, Trace, Unit};
 use crate::auth::{Hashed, Purpose};
-use crate::dashboard::choose::{self, Forgot, Invited};
+use crate::dashboard::choose::{self, Invited};
 use crate::dashboard::people::{Guest, People};
 use crate::dashboard::{TAG, Words, forgot};
 use crate::http::{Route, Who};
@@ -46,8 +46,7 @@ impl People for Members {
 
 pub fn routes() -> Vec<Route> {
     const INVITE: &str = link::page(Purpose::Invitation);
-    const RESET: &str = link::page(Purpose::Reset);
-    vec![
+    let mut routes = vec![
         Route::new(Method::GET, INVITE, Who::Public, "partner_invitation_page", choose::show::<Members, Invited>)
             .page()
             .doc(TAG, "A partner invitation's page", "Opening it does not use the link up.")
@@ -56,21 +55,8 @@ pub fn routes() -> Vec<Route> {
             .page()
             .doc(TAG, "Choose a password", "Uses the link up.")
             .guessable(),
-        Route::new(Method::GET, Members::FORGOT, Who::Public, "partner_forgot_page", forgot::show::<Members>)
-            .page()
-            .doc(TAG, "Forgot a password", ""),
-        Route::new(Method::POST, Members::FORGOT, Who::Public, "partner_forgot", forgot::ask::<Members>).page().doc(
-            TAG,
-            "Ask for a link",
-            "",
-        ),
-        Route::new(Method::GET, RESET, Who::Public, "partner_reset_page", choose::show::<Members, Forgot>)
-            .page()
-            .doc(TAG, "The page behind a link to a new password", "Opening it does not use the link up.")
-            .guessable(),
-        Route::new(Method::POST, RESET, Who::Public, "reset_partner_password", choose::accept::<Members, Forgot>)
-            .page()
-            .doc(TAG, "Choose a new password", "Uses the link up.")
-            .guessable(),
-    ]
+    ];
+    let names = ["partner_forgot_page", "partner_forgot", "partner_reset_page", "reset_partner_password"];
+    routes.extend(forgot::routes::<Members>(names));
+    routes
 }

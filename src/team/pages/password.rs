@@ -2,7 +2,7 @@
 
 use crate::app::{App, Trace, Unit};
 use crate::auth::{Hashed, Purpose};
-use crate::dashboard::choose::{self, Forgot, Invited};
+use crate::dashboard::choose::{self, Invited};
 use crate::dashboard::people::{Guest, People};
 use crate::dashboard::{TAG, Words, forgot};
 use crate::http::route::FORM_LIMIT;
@@ -74,27 +74,7 @@ pub fn invitation() -> Vec<Route> {
 }
 
 pub fn reset() -> Vec<Route> {
-    const RESET: &str = link::page(Purpose::Reset);
-    vec![
-        Route::new(Method::GET, Members::FORGOT, Who::Public, "forgot_page", forgot::show::<Members>).page().doc(
-            TAG,
-            "Forgot a password",
-            "",
-        ),
-        Route::new(Method::POST, Members::FORGOT, Who::Public, "forgot", forgot::ask::<Members>).page().doc(
-            TAG,
-            "Ask for a link",
-            "",
-        ),
-        Route::new(Method::GET, RESET, Who::Public, "reset_page", choose::show::<Members, Forgot>)
-            .page()
-            .doc(TAG, "The page behind a link to a new password", "Opening it does not use the link up.")
-            .guessable(),
-        Route::new(Method::POST, RESET, Who::Public, "reset_password", choose::accept::<Members, Forgot>)
-            .page()
-            .doc(TAG, "Choose a new password", "Uses the link up.")
-            .guessable(),
-    ]
+    forgot::routes::<Members>(["forgot_page", "forgot", "reset_page", "reset_password"])
 }
 
 /// What the page's form sends.
