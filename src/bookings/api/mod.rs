@@ -81,7 +81,7 @@ fn availability_route() -> Route {
         .query("resource_id", "integer", "Only slots of this resource.")
         .query("booking_id", "integer", "A booking that is to be moved: its own time counts as free, and slots are as long as it is.")
         .query("timezone", "string", "Whose days are meant (default: the workspace's zone).")
-        .answers::<Slot>(200, Shape::All)
+        .answers::<Slot<'static>>(200, Shape::All)
 }
 
 fn get_route() -> Route {
