@@ -5,14 +5,17 @@
 //! takes its places meanwhile; and the database itself refuses two bookings on one place. A lane is locked before that, and
 //! the meter counted last.
 //! Tables: `booking_type`, `booking_resource`, `booking_resource_type`, `booking_exception`, `booking`, `booking_history`,
-//! `booking_seat`, `booking_reminder`, `booking_zone_data`.
+//! `booking_seat`, `booking_reminder`, `booking_feed`, `booking_zone_data`.
 
 pub mod api;
 pub mod availability;
+mod calendar;
 mod due;
 pub mod exceptions;
+pub mod feeds;
 pub mod history;
 pub mod hours;
+mod ics;
 mod input;
 mod moves;
 pub mod offer;
