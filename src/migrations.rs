@@ -35,4 +35,5 @@ migrations![
     "0022_search_at_once",
     "0023_bookings",
     "0024_booking_feeds",
+    "0025_bookings_read_by_index",
 ];
