@@ -18,6 +18,8 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Of those to come the soonest, and of those that are over the latest: a calendar holds 5,000 at most.
 const MOST_TO_COME: i64 = 4_000;
 const MOST_PAST: i64 = 1_000;
+/// Characters of a booking's notes, so that thousands of bookings stay a file that programs take.
+const LONGEST_NOTES: usize = 2_000;
 /// How often programs are asked to look again.
 const EVERY: &str = "PT15M";
 
@@ -109,7 +111,10 @@ fn description(booking: &EventRow) -> String {
     let who = [Some(booking.contact_name.as_str()), phone, Some(booking.resource_name.as_str())];
     let who = who.into_iter().flatten().collect::<Vec<_>>().join("\n");
     match &booking.notes {
-        Some(notes) => format!("{who}\n\n{notes}"),
+        Some(notes) => match notes.char_indices().nth(LONGEST_NOTES) {
+            Some((end, _)) => format!("{who}\n\n{}…", &notes[..end]),
+            None => format!("{who}\n\n{notes}"),
+        },
         None => who,
     }
 }

@@ -129,6 +129,7 @@ pub struct EventRow {
     pub starts_at: Instant,
     pub ends_at: Instant,
     pub status: BookingStatus,
+    /// The beginning: a character more than calendars show.
     pub notes: Option<String>,
     pub revision: i64,
     pub created_at: Instant,
@@ -163,7 +164,8 @@ from_row!(EventRow {
     type_updated_at
 });
 
-const EVENT: &str = "SELECT b.id, b.title, b.starts_at, b.ends_at, b.status, b.notes, b.revision, b.created_at,
+const EVENT: &str =
+    "SELECT b.id, b.title, b.starts_at, b.ends_at, b.status, substr(b.notes, 1, 2001), b.revision, b.created_at,
         b.updated_at, c.name, c.phone, c.updated_at, r.name, r.type, r.updated_at, t.name, t.updated_at
     FROM booking AS b
     JOIN contact AS c ON c.workspace_id = b.workspace_id AND c.id = b.contact_id
