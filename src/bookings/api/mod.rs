@@ -1,5 +1,6 @@
 //! `/api/v1/bookings`: appointments, and the times that are free for them.
 
+mod feeds;
 mod setup;
 
 use super::availability::{self, Slot};
@@ -25,8 +26,8 @@ const CANCELLED: &str = "Booking cancelled successfully.";
 
 pub fn routes() -> Vec<Route> {
     let own = [list_route(), create_route(), availability_route(), get_route(), update_route(), cancel_route()];
-    let all = own.into_iter().chain([history_route()]).chain(setup::routes());
-    all.map(|route| route.needs(Feature::Booking)).collect()
+    let all = own.into_iter().chain([history_route()]).chain(setup::routes()).chain(feeds::routes());
+    all.map(|route| route.needs(Feature::Booking)).chain([feeds::calendar_route()]).collect()
 }
 
 fn list_route() -> Route {
