@@ -161,12 +161,12 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
         None => None,
     };
     let words = match &filter.search {
-        Some(search) => Some(search.query(db.words(), scope, &listing::newest_texts(db, scope, SAMPLE).await?)),
+        Some(search) => Some(search.query(db.words(), scope, &listing::newest_texts(db, scope).await?)),
         None => None,
     };
     let wanted = Wanted { filter, tag: tag.as_ref().map(|tag| tag.id), words };
     let part = part(db, scope, &wanted, page).await?;
-    let (items, known) = match wanted.words.is_some() && page.is_counted() {
+    let (items, known) = match page.is_counted() {
         true => listing::page_and_total(db, scope, &wanted, part).await?,
         false => (listing::page(db, scope, &wanted, part).await?, None),
     };
@@ -183,9 +183,6 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
 fn place(contact: &Contact) -> Cursor {
     Cursor::id(contact.id)
 }
-
-/// How many contacts tell a search what is rare.
-const SAMPLE: i64 = 100;
 
 /// Nearer rows are walked over: that is faster than looking for their block.
 const WALKED: i64 = 8_192;

@@ -60,6 +60,12 @@ pub struct Part {
 const BLOCK: i64 = 8_192;
 
 impl Part {
+    /// So many rows hold this part: one of few numbers.
+    fn most(self) -> i64 {
+        let rows = self.limit.saturating_add(self.offset).unsigned_abs();
+        rows.checked_next_power_of_two().and_then(|most| i64::try_from(most).ok()).unwrap_or(i64::MAX)
+    }
+
     /// The same rows, counted from the end of a block that stands before them with everything above it.
     pub fn below_block(self, block: i64, passed: i64) -> Self {
         Self { before: self.before.min(block * BLOCK), offset: self.offset - passed, ..self }
@@ -72,11 +78,14 @@ impl From<Page> for Part {
     }
 }
 
+/// How many contacts tell a search what is rare.
+const SAMPLE: i64 = 100;
+
 /// The search texts of the newest contacts.
-pub async fn newest_texts(db: &Db, scope: WorkspaceScope, most: i64) -> Result<Vec<String>> {
+pub async fn newest_texts(db: &Db, scope: WorkspaceScope) -> Result<Vec<String>> {
     let below = db.below(&[("workspace_id", "$1"), ("id", "$2")]);
-    let sql = format!("SELECT search_text FROM contact WHERE {below} ORDER BY workspace_id DESC, id DESC LIMIT $3");
-    db.all(&sql, args![scope, i64::MAX, most]).await
+    let sql = format!("SELECT search_text FROM contact WHERE {below} ORDER BY workspace_id DESC, id DESC LIMIT {SAMPLE}");
+    db.all(&sql, args![scope, i64::MAX]).await
 }
 
 pub async fn page(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, part: Part) -> Result<Vec<Contact>> {
@@ -94,8 +103,8 @@ pub async fn page(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, part: Par
     }
 }
 
-/// What a search finds, as far as it is counted on the way.
-const COUNTED: i64 = 500;
+/// What a search finds is counted on the way as far as this.
+const COUNTED: i64 = 512;
 
 /// A page of what a search finds, and how many it finds if they are few: looking for them once is enough then.
 pub async fn page_and_total(
@@ -104,9 +113,10 @@ pub async fn page_and_total(
     wanted: &Wanted<'_>,
     part: Part,
 ) -> Result<(Vec<Contact>, Option<i64>)> {
+    let Some(words) = &wanted.words else { return Ok((page(db, scope, wanted, part).await?, None)) };
     let mut sql = Text { db, values: vec![scope.value(), SEPARATOR.value()] };
-    let all = Part { limit: part.offset.saturating_add(part.limit).max(COUNTED).saturating_add(1), offset: 0, ..part };
-    let found = sql.ids(wanted, all);
+    let counted = Part { limit: part.limit.max(COUNTED - part.offset), ..part };
+    let found = sql.newest_found(wanted.filter, wanted.tag, words, counted);
     let limit = sql.limit(part);
     let text = format!(
         "WITH found (id) AS MATERIALIZED ({found})
@@ -114,7 +124,7 @@ pub async fn page_and_total(
          WHERE workspace_id = $1 AND id IN (SELECT id FROM found ORDER BY id DESC {limit}) ORDER BY id DESC"
     );
     let rows: Vec<Counted> = db.long().all(&text, &sql.values).await?;
-    let total = rows.first().map(|row| row.of).filter(|total| *total < all.limit);
+    let total = rows.first().map(|row| row.of).filter(|total| *total < counted.most());
     Ok((rows.into_iter().map(|row| row.contact).collect(), total))
 }
 
@@ -176,17 +186,9 @@ impl<'a> Text<'a> {
     fn ids(&mut self, wanted: &'a Wanted<'a>, part: Part) -> String {
         match (&wanted.words, wanted.tag) {
             (Some(words), tag) => {
-                let [known, waiting] = self.found(wanted.filter, tag, words, part.before);
+                let found = self.newest_found(wanted.filter, tag, words, part);
                 let limit = self.limit(part);
-                let most = self.bind(Value::Int(part.limit.saturating_add(part.offset)));
-                // Each side stops by itself when it has enough.
-                format!(
-                    "SELECT id FROM (
-                         SELECT id FROM ({known} ORDER BY contact_gram.rowid DESC LIMIT {most}) AS known
-                         UNION ALL
-                         SELECT id FROM ({waiting} ORDER BY contact.id DESC LIMIT {most}) AS waiting
-                     ) AS found ORDER BY id DESC {limit}"
-                )
+                format!("SELECT id FROM ({found}) AS found ORDER BY id DESC {limit}")
             }
             (None, Some(tag)) => {
                 let tagged = self.tagged(wanted.filter, tag, part.before);
@@ -197,6 +199,18 @@ impl<'a> Text<'a> {
             }
             (None, None) => self.narrowed("id", wanted.filter, part),
         }
+    }
+
+    /// What a search finds, at least as far as a part of it goes. Each side stops by itself when it has enough. How much that
+    /// is stands in the text: who plans it without knowing would plan it anew each time, which takes longer than it does.
+    fn newest_found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, part: Part) -> String {
+        let [known, waiting] = self.found(filter, tag, words, part.before);
+        let most = part.most();
+        format!(
+            "SELECT id FROM ({known} ORDER BY contact_gram.rowid DESC LIMIT {most}) AS known
+             UNION ALL
+             SELECT id FROM ({waiting} ORDER BY contact.id DESC LIMIT {most}) AS waiting"
+        )
     }
 
     fn limit(&mut self, part: Part) -> String {
