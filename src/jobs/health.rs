@@ -33,6 +33,11 @@ impl Health {
         self.failures >= DOWN
     }
 
+    /// Since when, if it is.
+    pub(super) fn down_since(self) -> Option<Instant> {
+        self.failing_since.filter(|_| self.is_down())
+    }
+
     pub(super) fn after(self, fared: Fared) -> Self {
         if fared.well {
             return Self::default();

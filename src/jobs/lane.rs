@@ -343,10 +343,10 @@ impl<K: Kind> Runner<K> {
             all.extend(self.finished.iter().map(|(job, _)| *job).zip(verdicts));
         }
         acknowledge(&mut unit, &all).await?;
-        if let (true, Some(since)) = (health.is_down() && !fared.well, health.failing_since) {
+        if let (false, Some(since)) = (fared.well, health.down_since()) {
             self.kind.ailing(&mut unit, shared, since).await?;
         }
-        if let (true, false, Some(since)) = (before.is_down(), health.is_down(), before.failing_since) {
+        if let (Some(since), false) = (before.down_since(), health.is_down()) {
             // What waits because the other end was down need not wait longer.
             let now = unit.now();
             store::all_workspaces_bring_forward(&mut unit.tx, self.lane.id, since, now).await?;

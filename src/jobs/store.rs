@@ -65,17 +65,19 @@ pub async fn all_workspaces_first(tx: &mut Tx, kind: &str, key: i64) -> Result<O
 /// and must not let it sleep when it is given back.
 const WOKEN: i64 = -1;
 
+/// Also an empty lane is locked by it.
 pub async fn all_workspaces_wake_lane(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
     tx.exec(
-        "UPDATE job_lane SET not_before = $4, due_at = $3 WHERE kind = $1 AND key = $2 AND due_at IS NOT NULL",
+        "UPDATE job_lane SET not_before = $4,
+             due_at = CASE WHEN due_at IS NULL THEN NULL ELSE CAST($3 AS BIGINT) END WHERE kind = $1 AND key = $2",
         args![kind, key, now, WOKEN],
     )
     .await
     .map(|_| ())
 }
 
-pub async fn all_workspaces_hasten(tx: &mut Tx, lane: &LaneKey, jobs: &[NewJob], now: Instant) -> Result<()> {
-    let lists: Vec<_> = jobs.iter().map(|job| list![lane.kind, &lane.key, &job.group, &job.subject, &now]).collect();
+pub async fn all_workspaces_hasten(tx: &mut Tx, lane: &LaneKey, jobs: &[NewJob], due: Instant) -> Result<()> {
+    let lists: Vec<_> = jobs.iter().map(|job| list![lane.kind, &lane.key, &job.group, &job.subject, &due]).collect();
     tx.exec_many(
         "UPDATE job SET run_at = $5 WHERE lane_id = (SELECT id FROM job_lane WHERE kind = $1 AND key = $2)
              AND group_id = $3 AND subject_id = $4 AND run_at > $5",
@@ -85,9 +87,14 @@ pub async fn all_workspaces_hasten(tx: &mut Tx, lane: &LaneKey, jobs: &[NewJob],
     .map(|_| ())
 }
 
-pub async fn all_workspaces_lock(tx: &mut Tx, kind: &str, key: i64) -> Result<()> {
-    let sql = format!("SELECT id FROM job_lane WHERE kind = $1 AND key = $2 {}", tx.for_update());
-    tx.opt::<i64>(&sql, args![kind, key]).await.map(|_| ())
+/// Locks a lane's row to the commit; answers the lane and how it fares.
+pub async fn all_workspaces_lock(tx: &mut Tx, kind: &str, key: i64) -> Result<Option<(i64, Health)>> {
+    let sql = format!(
+        "SELECT id, failures, failing_since FROM job_lane WHERE kind = $1 AND key = $2 {}",
+        tx.for_no_key_update()
+    );
+    let found: Option<(i64, i64, Option<Instant>)> = tx.opt(&sql, args![kind, key]).await?;
+    Ok(found.map(|(lane, failures, failing_since)| (lane, Health { failures, failing_since })))
 }
 
 pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, now: Instant) -> Result<()> {
@@ -190,14 +197,8 @@ pub async fn all_workspaces_bring_forward(tx: &mut Tx, lane: i64, to: Instant, n
     tx.exec("UPDATE job SET run_at = $2 WHERE lane_id = $1 AND run_at > $3", args![lane, to, now]).await.map(|_| ())
 }
 
-pub async fn all_workspaces_forget_failures(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
-    tx.exec(
-        "UPDATE job_lane SET failures = 0, failing_since = NULL, not_before = $4,
-             due_at = CASE WHEN due_at IS NULL THEN NULL ELSE CAST($3 AS BIGINT) END WHERE kind = $1 AND key = $2",
-        args![kind, key, now, WOKEN],
-    )
-    .await
-    .map(|_| ())
+pub async fn all_workspaces_forget_failures(tx: &mut Tx, lane: i64) -> Result<()> {
+    tx.exec("UPDATE job_lane SET failures = 0, failing_since = NULL WHERE id = $1", args![lane]).await.map(|_| ())
 }
 
 pub async fn all_workspaces_delete(tx: &mut Tx, jobs: &[i64]) -> Result<()> {
