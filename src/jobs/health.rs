@@ -16,6 +16,13 @@ pub struct Fared {
     pub rest: Option<Instant>,
 }
 
+impl Fared {
+    /// Whether it was asked and did nothing but fail. A batch in which nothing was tried says nothing of it.
+    pub(super) fn ill(self) -> bool {
+        !self.well && self.failures > 0
+    }
+}
+
 /// Failures since the other end last answered well, and when they began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Health {

@@ -368,7 +368,7 @@ impl<K: Kind> Runner<K> {
     fn adjust(&mut self, fared: Fared, health: Health) {
         self.lane.health = health;
         self.window = self.window.after(fared);
-        let rest = if fared.well { None } else { health.rest(&*self.app.random) };
+        let rest = if fared.ill() { health.rest(&*self.app.random) } else { None };
         let rest = rest.map(|rest| self.app.now().after(rest)).max(fared.rest);
         self.not_before = rest.map_or(self.not_before, |then| self.not_before.max(then));
     }
