@@ -331,9 +331,13 @@ impl<K: Kind> Runner<K> {
     async fn settle_once(&mut self, shared: &K::Shared) -> Result<bool> {
         let mut unit = self.app.begin().await?;
         let fared = self.kind.fared(&self.finished);
-        let (before, health) = (self.lane.health, self.lane.health.after(fared));
-        if !store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, health).await? {
+        // As the row has it: somebody may have given the other end another chance meanwhile.
+        let Some(before) = store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? else {
             return Ok(false);
+        };
+        let health = before.after(fared);
+        if health != before {
+            store::all_workspaces_set_health(&mut unit.tx, self.lane.id, health).await?;
         }
         // One order on every node, so that two settlements never wait for each other in a circle.
         self.finished.sort_by_key(|(job, _)| job.id);
@@ -343,7 +347,7 @@ impl<K: Kind> Runner<K> {
             all.extend(self.finished.iter().map(|(job, _)| *job).zip(verdicts));
         }
         acknowledge(&mut unit, &all).await?;
-        if let (false, Some(since)) = (fared.well, health.down_since()) {
+        if let (true, Some(since)) = (fared.ill(), health.down_since()) {
             self.kind.ailing(&mut unit, shared, since).await?;
         }
         if let (Some(since), false) = (before.down_since(), health.is_down()) {
@@ -366,7 +370,6 @@ impl<K: Kind> Runner<K> {
 
     /// How many go on side by side, and whether the lane rests first.
     fn adjust(&mut self, fared: Fared, health: Health) {
-        self.lane.health = health;
         self.window = self.window.after(fared);
         let rest = if fared.ill() { health.rest(&*self.app.random) } else { None };
         let rest = rest.map(|rest| self.app.now().after(rest)).max(fared.rest);
@@ -375,7 +378,7 @@ impl<K: Kind> Runner<K> {
 
     async fn clear(self) -> Result<()> {
         let mut unit = self.app.begin().await?;
-        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, self.lane.health).await? {
+        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await?.is_some() {
             store::all_workspaces_remove_lane(&mut unit.tx, self.lane.id).await?;
         }
         unit.commit().await
@@ -385,7 +388,7 @@ impl<K: Kind> Runner<K> {
         // Also a lane that is empty now: its next job may come before there is a place for it.
         self.not_before = self.not_before.max(self.pace.next_place(self.app.now()).unwrap_or(self.not_before));
         let mut unit = self.app.begin().await?;
-        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, self.lane.health).await? {
+        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await?.is_some() {
             let now = unit.now();
             store::all_workspaces_release(&mut unit.tx, self.lane.id, K::STRICT, self.not_before, now).await?;
         }

@@ -125,7 +125,7 @@ pub async fn forget_failures(unit: &mut Unit, kind: &str, key: i64) -> Result<()
     if let Some(since) = before.down_since() {
         store::all_workspaces_bring_forward(&mut unit.tx, lane, since, now).await?;
     }
-    store::all_workspaces_forget_failures(&mut unit.tx, lane).await?;
+    store::all_workspaces_set_health(&mut unit.tx, lane, Health::default()).await?;
     wake(unit, kind, key).await
 }
 

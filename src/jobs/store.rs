@@ -180,25 +180,29 @@ pub async fn all_workspaces_waiting(db: &Db, now: Instant) -> Result<Vec<(String
         .await
 }
 
-/// Whether the lease still holds; locks the lane's row until the commit, and notes how the lane fares.
-pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64, health: Health) -> Result<bool> {
-    let held = tx
-        .exec(
-            "UPDATE job_lane SET leased_by = $3, failures = $4, failing_since = $5
-             WHERE id = $1 AND fence = $2 AND leased_by = $3",
-            args![lane.id, lane.fence, node, health.failures, health.failing_since],
-        )
-        .await?;
-    Ok(held == 1)
+/// How the lane fares; none if the lease was lost. Locks the lane's row until the commit.
+pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64) -> Result<Option<Health>> {
+    let sql = format!(
+        "SELECT failures, failing_since FROM job_lane WHERE id = $1 AND fence = $2 AND leased_by = $3 {}",
+        tx.for_no_key_update()
+    );
+    let held: Option<(i64, Option<Instant>)> = tx.opt(&sql, args![lane.id, lane.fence, node]).await?;
+    Ok(held.map(|(failures, failing_since)| Health { failures, failing_since }))
+}
+
+/// Notes how a lane fares that is locked.
+pub async fn all_workspaces_set_health(tx: &mut Tx, lane: i64, health: Health) -> Result<()> {
+    tx.exec(
+        "UPDATE job_lane SET failures = $2, failing_since = $3 WHERE id = $1",
+        args![lane, health.failures, health.failing_since],
+    )
+    .await
+    .map(|_| ())
 }
 
 /// Makes all that waits for another try due, in the place it had when the trouble began.
 pub async fn all_workspaces_bring_forward(tx: &mut Tx, lane: i64, to: Instant, now: Instant) -> Result<()> {
     tx.exec("UPDATE job SET run_at = $2 WHERE lane_id = $1 AND run_at > $3", args![lane, to, now]).await.map(|_| ())
-}
-
-pub async fn all_workspaces_forget_failures(tx: &mut Tx, lane: i64) -> Result<()> {
-    tx.exec("UPDATE job_lane SET failures = 0, failing_since = NULL WHERE id = $1", args![lane]).await.map(|_| ())
 }
 
 pub async fn all_workspaces_delete(tx: &mut Tx, jobs: &[i64]) -> Result<()> {

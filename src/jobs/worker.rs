@@ -178,7 +178,7 @@ impl Workers {
 async fn rest(app: &App, node: i64, lane: &Lane) -> Result<()> {
     let given_back = async {
         let mut unit = app.begin().await?;
-        if store::all_workspaces_hold(&mut unit.tx, lane, node, lane.health).await? {
+        if store::all_workspaces_hold(&mut unit.tx, lane, node).await?.is_some() {
             let now = unit.now();
             store::all_workspaces_release(&mut unit.tx, lane.id, false, now.after(AFTER_FAILURE), now).await?;
         }
