@@ -114,6 +114,7 @@ pub(super) struct Runner<K: Kind> {
     node: i64,
     lane: Lane,
     trust: Trust,
+    crowd: Arc<Crowd>,
     /// Fetched and not yet acknowledged.
     held: HashSet<i64>,
     /// Loaded, waiting for a free place or for their group.
@@ -131,7 +132,7 @@ pub(super) struct Runner<K: Kind> {
 }
 
 impl<K: Kind> Runner<K> {
-    pub(super) fn new(kind: Arc<K>, app: App, node: i64, lane: Lane, trust: Trust) -> Self {
+    pub(super) fn new(kind: Arc<K>, app: App, node: i64, lane: Lane, trust: Trust, crowd: Arc<Crowd>) -> Self {
         Self {
             window: Window::of(lane.health, K::AT_FIRST, K::CONCURRENCY),
             pace: Pace::default(),
@@ -141,6 +142,7 @@ impl<K: Kind> Runner<K> {
             node,
             lane,
             trust,
+            crowd,
             held: HashSet::new(),
             waiting: VecDeque::new(),
             busy_groups: HashSet::new(),
@@ -199,7 +201,7 @@ impl<K: Kind> Runner<K> {
     /// While something slow is under way and nobody waits for the place, stepping aside would only hold back this lane's
     /// other jobs: it is opened anew where it stands.
     async fn another_turn(&mut self) -> Option<Arc<K::Shared>> {
-        if self.running.is_empty() || self.app.rooms.of::<Crowd>().is_full() {
+        if self.running.is_empty() || self.crowd.is_full() {
             return None;
         }
         match self.kind.open(&self.app, &self.lane).await {
