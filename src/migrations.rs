@@ -34,4 +34,5 @@ migrations![
     "0021_lane_health",
     "0022_search_at_once",
     "0023_bookings",
+    "0026_order",
 ];
