@@ -154,10 +154,11 @@ impl<K: Kind> Runner<K> {
         }
     }
 
-    pub(super) async fn run(mut self) -> Result<()> {
+    /// Answers when the lane is due again, if it is given back.
+    pub(super) async fn run(mut self) -> Result<Option<Instant>> {
         match self.kind.open(&self.app, &self.lane).await? {
             Opened::Ready(shared) => self.work(Arc::new(shared)).await?,
-            Opened::Gone => return self.clear().await,
+            Opened::Gone => return self.clear().await.map(|()| None),
             Opened::Later(then) => self.not_before = then,
         }
         self.release().await
@@ -386,15 +387,16 @@ impl<K: Kind> Runner<K> {
         unit.commit().await
     }
 
-    async fn release(mut self) -> Result<()> {
+    async fn release(mut self) -> Result<Option<Instant>> {
         // Also a lane that is empty now: its next job may come before there is a place for it.
         self.not_before = self.not_before.max(self.pace.next_place(self.app.now()).unwrap_or(self.not_before));
-        let mut unit = self.app.begin().await?;
+        let (mut unit, mut due) = (self.app.begin().await?, None);
         if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await?.is_some() {
             let now = unit.now();
-            store::all_workspaces_release(&mut unit.tx, self.lane.id, K::STRICT, self.not_before, now).await?;
+            due = store::all_workspaces_release(&mut unit.tx, self.lane.id, K::STRICT, self.not_before, now).await?;
         }
-        unit.commit().await
+        unit.commit().await?;
+        Ok(due)
     }
 }
 

@@ -224,14 +224,14 @@ pub async fn all_workspaces_remove_lane(tx: &mut Tx, lane: i64) -> Result<()> {
 }
 
 /// Gives the lane back, due when its first job is due but never before those that wait already, nor before its pause
-/// ends: lanes that sleep cost those who look for work nothing.
+/// ends: lanes that sleep cost those who look for work nothing. Answers when that is.
 pub async fn all_workspaces_release(
     tx: &mut Tx,
     lane: i64,
     heads_only: bool,
     not_before: Instant,
     now: Instant,
-) -> Result<()> {
+) -> Result<Option<Instant>> {
     let first = if heads_only {
         "SELECT MIN(run_at) AS at FROM job WHERE lane_id = $1
            AND NOT EXISTS (SELECT 1 FROM job AS earlier WHERE earlier.lane_id = job.lane_id
@@ -244,9 +244,10 @@ pub async fn all_workspaces_release(
              due_at = (SELECT CASE WHEN job_lane.not_before = $5 AND due.at < $4 THEN $4
                                    WHEN job_lane.not_before <> $5 AND due.at < $3 THEN $3
                                    ELSE due.at END FROM ({first}) AS due)
-         WHERE id = $1"
+         WHERE id = $1 RETURNING due_at"
     );
-    tx.exec(&sql, args![lane, not_before, now.max(not_before), now, WOKEN]).await.map(|_| ())
+    let micros: Option<i64> = tx.one(&sql, args![lane, not_before, now.max(not_before), now, WOKEN]).await?;
+    Ok(micros.map(Instant::from_micros))
 }
 
 pub async fn all_workspaces_new_node(tx: &mut Tx, alone: bool) -> Result<i64> {

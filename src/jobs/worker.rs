@@ -6,7 +6,7 @@ use super::node::{FRESH, Node, Trust};
 use super::steps::{Steps, Stepwise};
 use super::{Lane, store};
 use crate::app::App;
-use crate::kernel::Result;
+use crate::kernel::{Instant, Result};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
@@ -25,7 +25,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Likewise, of chores: work that nobody waits for and that keeps the database busy. Requests need its connections.
 const CHORES: usize = 2;
 
-type RunLane = Box<dyn Fn(App, i64, Lane, Trust, Arc<Crowd>) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+type RunLane = Box<dyn Fn(App, i64, Lane, Trust, Arc<Crowd>) -> BoxFuture<'static, Result<Option<Instant>>> + Send + Sync>;
 
 /// The kinds of work this binary knows, and the loop that runs them.
 pub struct Workers {
@@ -197,11 +197,10 @@ impl Workers {
         let work = tokio::spawn(run(self.app.clone(), self.node.id, lane.clone(), trust, crew.crowd.clone()));
         let (app, node, place, leases) = (self.app.clone(), self.node.id, self.place.clone(), self.leases.clone());
         lanes.spawn(async move {
-            let outcome = work.await;
-            let failed = match &outcome {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(panic) => Some(panic.to_string()),
+            let (due, failed) = match work.await {
+                Ok(Ok(due)) => (due, None),
+                Ok(Err(error)) => (None, Some(error.to_string())),
+                Err(panic) => (None, Some(panic.to_string())),
             };
             let mut astray = false;
             if let Some(error) = failed {
@@ -212,6 +211,20 @@ impl Workers {
             if astray {
                 leases.astray.store(true, Ordering::SeqCst);
             }
+            place.notify_one();
+            if let Some(due) = due {
+                ring_at(due, app.now(), place);
+            }
+        });
+    }
+}
+
+/// A lane that is due before anybody looks again is not to wait for that: one that keeps a pace would lose it.
+fn ring_at(due: Instant, now: Instant, place: Arc<Notify>) {
+    let wait = now.until(due);
+    if !wait.is_zero() && wait < POLL {
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
             place.notify_one();
         });
     }
