@@ -81,10 +81,13 @@ pub struct Job {
 
 skylight_db::from_row!(Job { id, subject, group, attempt });
 
-/// Queues jobs that are due at once.
+/// Queues jobs that are due at once, behind those that were queued so before.
 pub async fn enqueue(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<()> {
     let now = unit.now();
-    enqueue_at(unit, lane, jobs, now).await
+    let (lane_id, due) = store::open_lane_in_turn(&mut unit.tx, &lane, now).await?;
+    store::insert(&mut unit.tx, lane_id, lane.workspace, jobs, due).await?;
+    unit.queued_job();
+    Ok(())
 }
 
 /// Queues jobs that are due at a moment.
