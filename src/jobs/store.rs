@@ -120,8 +120,8 @@ pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, due: Instant) -> Result<()
         format!("SELECT id FROM job_lane WHERE workspace_id = $1 ORDER BY kind, key {}", tx.for_no_key_update());
     tx.all::<i64>(&sql, args![scope]).await?;
     tx.exec(
-        "UPDATE job_lane SET not_before = 0, due_at = $2 WHERE workspace_id = $1 AND due_at IS NOT NULL",
-        args![scope, due],
+        "UPDATE job_lane SET not_before = $3, due_at = $2 WHERE workspace_id = $1 AND due_at IS NOT NULL",
+        args![scope, due, WOKEN],
     )
     .await
     .map(|_| ())
@@ -245,7 +245,8 @@ pub async fn all_workspaces_remove_lane(tx: &mut Tx, lane: i64) -> Result<()> {
 }
 
 /// Gives the lane back, due when its first job is due but never before those that wait already, nor before its pause
-/// ends: lanes that sleep cost those who look for work nothing. Answers when that is.
+/// ends: lanes that sleep cost those who look for work nothing. One that was woken meanwhile is due when that said. Answers
+/// when that is.
 pub async fn all_workspaces_release(
     tx: &mut Tx,
     lane: i64,
@@ -262,7 +263,9 @@ pub async fn all_workspaces_release(
     };
     let sql = format!(
         "UPDATE job_lane SET leased_by = NULL, not_before = CASE WHEN not_before = $5 THEN 0 ELSE CAST($2 AS BIGINT) END,
-             due_at = (SELECT CASE WHEN job_lane.not_before = $5 AND due.at < $4 THEN $4
+             due_at = (SELECT CASE WHEN job_lane.not_before = $5 AND due.at < job_lane.due_at AND job_lane.due_at > $4
+                                       THEN job_lane.due_at
+                                   WHEN job_lane.not_before = $5 AND due.at < $4 THEN $4
                                    WHEN job_lane.not_before <> $5 AND due.at < $3 THEN $3
                                    ELSE due.at END FROM ({first}) AS due)
          WHERE id = $1 RETURNING due_at"
