@@ -96,6 +96,8 @@ async fn who_wakes_a_workspace_locks_its_lanes_in_the_order_of_those_who_queue()
     for (number, hook) in hooks.iter().rev().enumerate() {
         let one = format!("/api/v1/webhooks/{hook}");
         nakheel.put(&one, json!({"events": ["contact.created"]})).await.expect(200);
+        // What is paused waits in its lane.
+        nakheel.post(&format!("{one}/pause"), json!({})).await.expect(200);
         nakheel.contact("c", &format!("+96650000{number:04}")).await;
         eventually("its lane is there", async || {
             let lanes: i64 = (&world.app.db).one(DELIVERING, args![]).await.unwrap();
