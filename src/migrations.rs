@@ -34,5 +34,6 @@ migrations![
     "0021_lane_health",
     "0022_search_at_once",
     "0023_bookings",
+    "0025_bookings_read_by_index",
     "0026_order",
 ];

@@ -32,7 +32,7 @@ pub fn all() -> Vec<Route> {
         workspaces::api::routes(),
         workspaces::visits::api::routes(),
         team::api::routes(),
-        team::pages::invite::routes(),
+        team::pages::password::invitation(),
         tickets::api::routes(),
         usage::api::routes(),
         hub::api::routes(),
@@ -48,7 +48,7 @@ pub fn all() -> Vec<Route> {
 pub fn pages() -> Vec<Route> {
     let rooms = [
         team::pages::sign_in::routes(),
-        team::pages::reset::routes(),
+        team::pages::password::reset(),
         workspaces::pages::routes(),
         workspaces::visits::pages::routes(),
         auth::pages::keys::routes(),

@@ -6,20 +6,20 @@
 //! the smallest's (a full scan grows a hundredfold). Informs; a target that is missed is no failure. PostgreSQL is the server
 //! that `SKYLIGHT_TEST_POSTGRES` names.
 
-#[path = "../main_job/load.rs"]
-mod load;
-#[path = "../main_job/machine.rs"]
-mod machine;
+#[expect(dead_code, reason = "no benchmark needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod people;
 
-use load::Load;
-use machine::{Cores, Server};
+use common::Result;
+use common::given::Given;
+use common::load::Load;
+use common::machine::{Cores, Server};
 use people::{People, STAGES, Stage};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+use tokio::runtime::Builder;
 
 /// Of a point read's p99, and of the smallest size's.
 const MOST_READS: f64 = 30.0;
@@ -33,39 +33,18 @@ struct Options {
 }
 
 impl Options {
-    fn read(args: impl Iterator<Item = String>) -> Result<Self> {
-        let mut options =
-            Self { postgres: false, measured: Duration::from_secs(3), connections: 4, sizes: vec![10_000, 1_000_000] };
-        let mut args = args.filter(|arg| arg != "--bench");
-        while let Some(name) = args.next() {
-            let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
-            match name.as_str() {
-                "--engine" if value == "sqlite" || value == "postgres" => options.postgres = value == "postgres",
-                "--seconds" => options.measured = Duration::from_secs(value.parse()?),
-                "--connections" => options.connections = value.parse()?,
-                "--sizes" => options.sizes = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
-                _ => return Err(format!("{name} {value} is not understood").into()),
-            }
-        }
-        Ok(options)
+    fn read(given: &mut Given) -> Result<Self> {
+        Ok(Self {
+            postgres: given.postgres()?,
+            measured: given.seconds(3)?,
+            connections: given.one("--connections", 4)?,
+            sizes: given.many("--sizes", vec![10_000, 1_000_000])?,
+        })
     }
 }
 
 fn main() -> ExitCode {
-    // `cargo test --all-targets` starts benchmarks too, without this word.
-    if !std::env::args().any(|arg| arg == "--bench") {
-        println!("A benchmark: run it by `cargo bench --bench contact_lists`.");
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = Options::read(std::env::args().skip(1)).and_then(|options| runtime?.block_on(run(options)));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("The benchmark could not be run: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(&mut Builder::new_current_thread(), Options::read, run)
 }
 
 /// Medians and 99th percentiles of all stages in milliseconds, the point read first.
@@ -96,7 +75,7 @@ async fn run(options: Options) -> Result<()> {
 
 async fn measure(options: &Options, size: usize) -> Result<Latencies> {
     let people = Arc::new(People::settle(options.postgres, size).await?);
-    let server = Server::start(people.folder(), &people.settings()).await?;
+    let server = Server::start(&people.place, &[]).await?;
     people.until_indexed().await?;
     println!("{size} contacts: {}, {:.0} MB resident", people.told(), server.resident()?);
     let mut latencies = Vec::new();
@@ -118,7 +97,7 @@ async fn one_stage(
     let before = Cores::now(server)?;
     let asked = people.clone();
     let outcome = load.run(200, move |request, serial| asked.ask(request, stage, serial)).await?;
-    let (_, _, others) = Cores::now(server)?.busy_since(before);
+    let others = Cores::now(server)?.busy_since(before).others;
     println!("  {}: {:.0}/s (others {others:.2} cores)", stage.name, outcome.per_second);
-    Ok((outcome.percentile(50), outcome.percentile(99)))
+    Ok((outcome.latencies.percentile(50), outcome.latencies.percentile(99)))
 }

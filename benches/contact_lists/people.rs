@@ -2,22 +2,15 @@
 //! addresses of their own; every twentieth with a tag.
 
 use crate::Result;
-use crate::machine::Server;
+use crate::common::load::get;
+use crate::common::machine::Server;
+use crate::common::place::{Place, analyze, exec, new_client, new_partner};
 use skylight::app::App;
 use skylight::auth::WorkspaceScope;
-use skylight::cli::{manage, serve};
-use skylight::config::Config;
 use skylight::contacts::indexing;
-use skylight::kernel::{Email, SystemClock, SystemRandom, Timezone, text};
-use skylight::partners::PartnerPlan;
-use skylight::team::NewAdmin;
-use skylight::workspaces::NewClient;
-use skylight_db::{Engine, Read, Value, args};
+use skylight::kernel::text;
+use skylight_db::{Read, Value, args};
 use skylight_test_support::http::HttpClient;
-use skylight_test_support::postgres::TestDatabase;
-use skylight_test_support::tempdir::TempDir;
-use std::io::Write;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// One kind of request.
@@ -102,29 +95,19 @@ pub struct People {
     pub size: usize,
     first: i64,
     key: String,
-    folder: TempDir,
-    database: Option<TestDatabase>,
+    pub place: Place,
     app: App,
     took: (Duration, parking_lot::Mutex<Duration>),
 }
 
 impl People {
     pub async fn settle(postgres: bool, size: usize) -> Result<Self> {
-        let database = if postgres { Some(TestDatabase::create().await) } else { None };
-        let folder = TempDir::new("bench");
-        let mut flags = vec![("data_dir".to_owned(), folder.path().display().to_string())];
-        flags.extend(database.iter().map(|database| ("database_url".to_owned(), database.url())));
-        let config = Config::load(None, [], flags).map_err(|faults| faults.join("; "))?;
-        let app = serve::open(config, Box::new(SystemClock), Box::new(SystemRandom)).await?;
-        let email = Email::parse("bench@partners.example").ok_or("an address")?;
-        let (partner, _) = manage::new_partner(&app, "Bench", &email, PartnerPlan::Enterprise).await?;
-        let admin = NewAdmin { first_name: "Sara".into(), last_name: "Hassan".into(), email, phone: None };
-        let (company_name, plan) = ("Client".to_owned(), "business".to_owned());
-        let new = NewClient { company_name, plan, admin, timezone: Timezone::utc(), country: None, skip_invite: true };
-        let (scope, key) = manage::new_workspace(&app, partner.scope, &new).await?;
-        let key = key.reveal().to_owned();
+        let place = Place::make(postgres).await;
+        let app = place.open().await?;
+        let (partner, _) = new_partner(&app).await?;
+        let (scope, key) = new_client(&app, partner, "Client").await?;
         let took = (Duration::ZERO, parking_lot::Mutex::default());
-        let mut people = Self { size, first: 1, key, folder, database, app, took };
+        let mut people = Self { size, first: 1, key, place, app, took };
         let began = Instant::now();
         people.write(scope).await?;
         people.took.0 = began.elapsed();
@@ -137,14 +120,7 @@ impl People {
         }
         self.tag_a_twentieth(scope).await?;
         let counted = "UPDATE meter SET contacts = (SELECT COUNT(*) FROM contact WHERE contact.workspace_id = meter.workspace_id)";
-        self.exec(counted, args![]).await
-    }
-
-    async fn exec(&self, sql: &str, values: &[Value<'_>]) -> Result<()> {
-        let mut tx = self.app.db.begin().await?;
-        tx.exec(sql, values).await?;
-        tx.commit().await?;
-        Ok(())
+        exec(&self.app, counted, args![]).await
     }
 
     /// The people from a number on, by one statement.
@@ -168,7 +144,7 @@ impl People {
             values.extend([name, email, phone, kind, Value::Bool(*blacklisted), found_by]);
         }
         let sql = "INSERT INTO contact (workspace_id, name, email, phone, type, status, blacklisted, search_text, created_at, updated_at)";
-        self.exec(&format!("{sql} VALUES {}", rows.join(", ")), &values).await
+        exec(&self.app, &format!("{sql} VALUES {}", rows.join(", ")), &values).await
     }
 
     async fn tag_a_twentieth(&self, scope: WorkspaceScope) -> Result<()> {
@@ -181,7 +157,7 @@ impl People {
             let given = "INSERT INTO contact_tag (workspace_id, contact_id, tag_id, position)
                          SELECT workspace_id, id, CAST($2 AS BIGINT), 0 FROM contact
                          WHERE workspace_id = $1 AND id > $3 AND id <= $3 + 10000 AND id % 20 = 0";
-            self.exec(given, args![scope, tag, from]).await?;
+            exec(&self.app, given, args![scope, tag, from]).await?;
         }
         Ok(())
     }
@@ -193,33 +169,16 @@ impl People {
             tokio::try_join!(indexing::index_some(&self.app), indexing::index_some(&self.app))?;
         }
         *self.took.1.lock() = began.elapsed();
-        if self.app.db.engine() == Engine::Postgres {
-            // Autovacuum would, a minute later.
-            self.exec("ANALYZE", args![]).await?;
-        }
-        Ok(())
+        analyze(&self.app).await
     }
 
     pub fn told(&self) -> String {
         format!("written in {:.1?}, indexed in {:.1?} more", self.took.0, self.took.1.lock())
     }
 
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.database.iter().map(|database| ("SKYLIGHT_DATABASE_URL", database.url())).collect()
-    }
-
     pub fn ask(&self, request: &mut Vec<u8>, stage: &Stage, serial: usize) {
-        let path = (stage.path)(self, serial);
-        // Writing to a vector cannot fail.
-        let _ = write!(
-            request,
-            "GET /api/v1/contacts{path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\n\r\n",
-            self.key
-        );
+        let path = format_args!("/api/v1/contacts{}", (stage.path)(self, serial));
+        get(request, path, ["authorization: Bearer ", &self.key]);
     }
 
     /// A search that finds nobody would be fast.

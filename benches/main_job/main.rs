@@ -6,24 +6,26 @@
 //! compare, so every stage is also shown as its share of the floor: a fixed JSON answer of the same server in the same
 //! run. Informs; a target that is missed is no failure. PostgreSQL is the server that `SKYLIGHT_TEST_POSTGRES` names.
 
-mod load;
-mod machine;
+#[expect(dead_code, reason = "no benchmark needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod receiver;
 mod report;
 mod world;
 
-use load::{Load, Outcome};
-use machine::{Cores, Server};
+use common::Result;
+use common::given::{Given, Only};
+use common::load::{Load, Outcome, floor, get, post};
+use common::machine::{Cores, Server};
+use common::place::Place;
 use receiver::Receiver;
 use report::{Report, Row};
 use skylight_test_support::meta::MetaStandIn;
 use skylight_test_support::meta_webhook::sign;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use world::{Caller, Place, WORKSPACES, Workspace, World, app_secret};
-
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+use tokio::runtime::Builder;
+use world::{Caller, WORKSPACES, Workspace, World, app_secret};
 
 #[derive(Clone, Debug)]
 struct Options {
@@ -32,61 +34,31 @@ struct Options {
     connections: usize,
     contacts: usize,
     events: usize,
-    /// How the names of the stages to run begin, separated by commas; for profiling some of them.
-    only: String,
+    /// For profiling some stages.
+    only: Only,
 }
 
 impl Options {
-    fn read(args: impl Iterator<Item = String>) -> Result<Self> {
-        let (mut options, mut args) = (Self::default(), args.filter(|arg| arg != "--bench"));
-        while let Some(name) = args.next() {
-            let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
-            match name.as_str() {
-                "--engine" if value == "sqlite" || value == "postgres" => options.postgres = value == "postgres",
-                "--seconds" => options.measured = Duration::from_secs(value.parse()?),
-                "--connections" => options.connections = value.parse()?,
-                "--contacts" => options.contacts = value.parse()?,
-                "--events" => options.events = value.parse()?,
-                "--only" => options.only = value,
-                _ => return Err(format!("{name} {value} is not understood").into()),
-            }
-        }
-        Ok(options)
-    }
-
-    fn wants(&self, stage: &str) -> bool {
-        self.only.split(',').any(|beginning| stage.starts_with(beginning))
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let (measured, only) = (Duration::from_secs(5), String::new());
-        Self { postgres: false, measured, connections: 64, contacts: 200_000, events: 20_000, only }
+    fn read(given: &mut Given) -> Result<Self> {
+        Ok(Self {
+            postgres: given.postgres()?,
+            measured: given.seconds(5)?,
+            connections: given.one("--connections", 64)?,
+            contacts: given.one("--contacts", 200_000)?,
+            events: given.one("--events", 20_000)?,
+            only: given.only(),
+        })
     }
 }
 
 fn main() -> ExitCode {
-    // `cargo test --all-targets` starts benchmarks too, without this word.
-    if !std::env::args().any(|arg| arg == "--bench") {
-        println!("A benchmark: run it by `cargo bench --bench main_job`.");
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = Options::read(std::env::args().skip(1)).and_then(|options| runtime?.block_on(run(options)));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("The benchmark could not be run: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(&mut Builder::new_current_thread(), Options::read, run)
 }
 
 async fn run(options: Options) -> Result<()> {
     let mut report = Report::default();
     let empty = Place::make(options.postgres).await;
-    let server = Server::start(empty.folder.path(), &empty.settings()).await?;
+    let server = Server::start(&empty, &[]).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     report.memory("after a start on an empty database", server.resident()?, Some(40.0));
     drop((server, empty));
@@ -97,11 +69,13 @@ async fn run(options: Options) -> Result<()> {
     println!("{} contacts in {WORKSPACES} workspaces, written in {:.1?}", options.contacts, began.elapsed());
     let meta = MetaStandIn::start().await;
     let receiver = Receiver::start().await?;
-    let mut settings = place.settings();
-    settings.push(("SKYLIGHT_WHATSAPP_API_URL", meta.base()));
-    settings.push(("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "true".to_owned()));
-    settings.push(("SKYLIGHT_OUTBOUND_ALLOW", "127.0.0.0/8".to_owned()));
-    let server = Server::start(place.folder.path(), &settings).await?;
+    let base = meta.base();
+    let settings = [
+        ("SKYLIGHT_WHATSAPP_API_URL", base.as_str()),
+        ("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "true"),
+        ("SKYLIGHT_OUTBOUND_ALLOW", "127.0.0.0/8"),
+    ];
+    let server = Server::start(&place, &settings).await?;
     report.note(format!("ready after {} ms on {} contacts", server.ready_after.as_millis(), options.contacts));
 
     let mut bench = Bench { options, server, world, meta, receiver, caller: Caller::default(), report };
@@ -116,6 +90,8 @@ async fn run(options: Options) -> Result<()> {
     bench.report.print();
     Ok(())
 }
+
+const BEARER: &str = "authorization: Bearer ";
 
 struct Bench {
     options: Options,
@@ -136,12 +112,12 @@ impl Bench {
             // Any of them, without a pattern that a cache could follow.
             let nth = serial.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
             let id = workspace.first_contact + i64::try_from(nth % workspace.contacts).unwrap_or_default();
-            get(request, format_args!("/api/v1/contacts/{id}"), &workspace.key);
+            get(request, format_args!("/api/v1/contacts/{id}"), [BEARER, &workspace.key]);
         })
         .await?;
         let workspaces = self.world.workspaces.clone();
         self.stage("list: GET /contacts?per_page=15", Some(0.12), 200, move |request, serial| {
-            get(request, format_args!("/api/v1/contacts?per_page=15"), &workspaces[serial % WORKSPACES].key);
+            get(request, "/api/v1/contacts?per_page=15", [BEARER, &workspaces[serial % WORKSPACES].key]);
         })
         .await?;
         let workspaces = self.world.workspaces.clone();
@@ -150,7 +126,7 @@ impl Bench {
             let body = format!(
                 "{{\"name\":\"Visitor {serial}\",\"phone\":\"+9665{phone:08}\",\"email\":\"v{serial}@mail.example\",\"type\":\"whatsapp\"}}"
             );
-            post(request, "/api/v1/contacts", &["authorization: Bearer ", &workspaces[serial % WORKSPACES].key], &body);
+            post(request, "/api/v1/contacts", [BEARER, &workspaces[serial % WORKSPACES].key], &body);
         })
         .await?;
         self.settle("events of the creates").await?;
@@ -161,16 +137,13 @@ impl Bench {
     }
 
     async fn floor(&mut self) -> Result<()> {
-        let write = |request: &mut Vec<u8>, _: usize| {
-            request.extend_from_slice(b"GET /health/live HTTP/1.1\r\nhost: bench\r\n\r\n");
-        };
-        self.stage(report::FLOOR, None, 200, write).await.map(drop)
+        self.stage(report::FLOOR, None, 200, floor).await
     }
 
     async fn inbound(&mut self) -> Result<()> {
         const NUMBERS: usize = 8;
         let name = "inbound: signed WhatsApp POSTs";
-        if !self.options.wants(name) {
+        if !self.options.only.wants(name) {
             return Ok(());
         }
         let mut hooks = Vec::new();
@@ -184,7 +157,7 @@ impl Bench {
             let (path, number) = &hooks[serial % NUMBERS];
             let body = inbound_body(number, serial);
             let signature = sign(&app_secret(number), body.as_bytes());
-            post(request, path, &["x-hub-signature-256: ", &signature], &body);
+            post(request, path, ["x-hub-signature-256: ", &signature], &body);
         })
         .await?;
         self.settle("inbound messages").await?;
@@ -195,7 +168,7 @@ impl Bench {
     }
 
     async fn deliveries(&mut self, name: &'static str, workspaces: usize) -> Result<()> {
-        if !self.options.wants(name) {
+        if !self.options.only.wants(name) {
             return Ok(());
         }
         // Others than those of the stage before, so that every event has one receiver.
@@ -229,7 +202,7 @@ impl Bench {
     where
         W: Fn(&mut Vec<u8>, usize) + Send + Sync + 'static,
     {
-        if !self.options.wants(name) {
+        if !self.options.only.wants(name) {
             return Ok(());
         }
         let Options { connections, measured, .. } = self.options;
@@ -237,14 +210,14 @@ impl Bench {
         let before = Cores::now(&self.server)?;
         let outcome: Outcome = load.run(status, write).await?;
         let cores = Cores::now(&self.server)?.busy_since(before);
-        let latency = Some((outcome.percentile(50), outcome.percentile(99)));
+        let latency = Some((outcome.latencies.percentile(50), outcome.latencies.percentile(99)));
         self.report.row(Row { name, per_second: outcome.per_second, latency, target, cores });
         Ok(())
     }
 
     async fn settle(&mut self, what: &str) -> Result<()> {
         let took = self.world.settled().await?;
-        if self.options.only.is_empty() {
+        if self.options.only.0.is_empty() {
             self.report.note(format!("the {what} were worked off {:.1} s after the last of them", took.as_secs_f64()));
         }
         Ok(())
@@ -261,19 +234,6 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-fn get(request: &mut Vec<u8>, path: std::fmt::Arguments<'_>, key: &str) {
-    // Writing to a vector cannot fail.
-    let _ = write!(request, "GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\r\n");
-}
-
-fn post(request: &mut Vec<u8>, path: &str, header: &[&str; 2], body: &str) {
-    let ([name, value], length) = (header, body.len());
-    let _ = write!(
-        request,
-        "POST {path} HTTP/1.1\r\nhost: bench\r\n{name}{value}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    );
 }
 
 /// One text message as Meta posts it, from one of 20,000 customers.

@@ -1,7 +1,7 @@
 //! The other end of webhook deliveries: answers 200 to whatever comes, and notes when.
 
 use crate::Result;
-use crate::load::framing;
+use crate::common::load::framing;
 use parking_lot::Mutex;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -1,5 +1,8 @@
 //! The table, and the sentences below it.
 
+use crate::common::machine::Busy;
+use crate::common::verdict;
+
 /// The stage that the others are compared to.
 pub const FLOOR: &str = "floor: GET /health/live";
 
@@ -12,8 +15,7 @@ pub struct Row {
     pub latency: Option<(f64, f64)>,
     /// Of the floor.
     pub target: Option<f64>,
-    /// Kept busy by the server, by the load, by everybody else.
-    pub cores: (f64, f64, f64),
+    pub cores: Busy,
 }
 
 #[derive(Debug, Default)]
@@ -52,10 +54,9 @@ impl Report {
             let ratio = row.per_second / floor;
             let target = row.target.map_or_else(String::new, |target| format!("{target:.2}"));
             let verdict = row.target.map_or("", |target| verdict(ratio >= target));
-            let (server, load, others) = row.cores;
             println!(
-                "{:<32} {:>9.0} {p50:>8} {p99:>8} {ratio:>7.3} {target:>7} {verdict:>12}   {server:.2} + {load:.2} + {others:.2}",
-                row.name, row.per_second
+                "{:<32} {:>9.0} {p50:>8} {p99:>8} {ratio:>7.3} {target:>7} {verdict:>12}   {}",
+                row.name, row.per_second, row.cores
             );
         }
         println!();
@@ -68,8 +69,4 @@ impl Report {
 
 fn ms(milliseconds: f64) -> String {
     format!("{milliseconds:.2}")
-}
-
-fn verdict(reached: bool) -> &'static str {
-    if reached { "reached" } else { "NOT REACHED" }
 }

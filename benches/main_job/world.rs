@@ -2,51 +2,19 @@
 //! everything else made through it.
 
 use crate::Result;
-use crate::machine::Server;
+use crate::common::machine::Server;
+use crate::common::place::{Place, analyze, exec, new_client, new_partner};
 use serde_json::{Value, json};
 use skylight::app::App;
 use skylight::auth::WorkspaceScope;
-use skylight::cli::{manage, serve};
-use skylight::config::Config;
-use skylight::kernel::{Email, SystemClock, SystemRandom, Timezone};
-use skylight::partners::PartnerPlan;
-use skylight::team::NewAdmin;
-use skylight::workspaces::NewClient;
-use skylight_db::{Engine, Read, args, list};
+use skylight::cli::manage;
+use skylight_db::{Read, args, list};
 use skylight_test_support::http::HttpClient;
 use skylight_test_support::meta::MetaStandIn;
-use skylight_test_support::postgres::TestDatabase;
-use skylight_test_support::tempdir::TempDir;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub const WORKSPACES: usize = 50;
-
-/// A fresh folder, and a fresh database where the engine needs one.
-#[derive(Debug)]
-pub struct Place {
-    pub folder: TempDir,
-    database: Option<TestDatabase>,
-}
-
-impl Place {
-    pub async fn make(postgres: bool) -> Self {
-        let database = if postgres { Some(TestDatabase::create().await) } else { None };
-        Self { folder: TempDir::new("bench"), database }
-    }
-
-    /// The setting that leads there, beside the folder.
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.database.iter().map(|database| ("SKYLIGHT_DATABASE_URL", database.url())).collect()
-    }
-
-    async fn open(&self) -> Result<App> {
-        let mut flags = vec![("data_dir".to_owned(), self.folder.path().display().to_string())];
-        flags.extend(self.database.iter().map(|database| ("database_url".to_owned(), database.url())));
-        let config = Config::load(None, [], flags).map_err(|faults| faults.join("; "))?;
-        Ok(serve::open(config, Box::new(SystemClock), Box::new(SystemRandom)).await?)
-    }
-}
 
 /// A workspace, the key to it, and its contacts, whose ids have no gaps.
 #[derive(Clone, Debug)]
@@ -68,16 +36,10 @@ impl World {
     pub async fn fill(place: &Place, contacts: usize) -> Result<Self> {
         let app = place.open().await?;
         let mut world = Self { workspaces: Vec::new(), app };
-        let email = Email::parse("bench@partners.example").ok_or("an address")?;
-        let (partner, _) = manage::new_partner(&world.app, "Bench", &email, PartnerPlan::Enterprise).await?;
+        let (partner, _) = new_partner(&world.app).await?;
         for number in 0..WORKSPACES {
-            let email = Email::parse(&format!("admin{number}@clients.example")).ok_or("an address")?;
-            let admin = NewAdmin { first_name: "Sara".into(), last_name: "Hassan".into(), email, phone: None };
-            let (company_name, plan) = (format!("Client {number}"), "business".to_owned());
-            let new =
-                NewClient { company_name, plan, admin, timezone: Timezone::utc(), country: None, skip_invite: true };
-            let (scope, key) = manage::new_workspace(&world.app, partner.scope, &new).await?;
-            let workspace = world.fill_workspace(scope, key.reveal().to_owned(), contacts / WORKSPACES).await?;
+            let (scope, key) = new_client(&world.app, partner, &format!("Client {number}")).await?;
+            let workspace = world.fill_workspace(scope, key, contacts / WORKSPACES).await?;
             world.workspaces.push(workspace);
         }
         world.count().await?;
@@ -122,19 +84,11 @@ impl World {
 
     /// Brings the kept counters up to what was written past them, and makes the plan large enough for the run.
     async fn count(&self) -> Result<()> {
-        let mut tx = self.app.db.begin().await?;
-        tx.exec(
-            "UPDATE meter SET contacts = (SELECT COUNT(*) FROM contact WHERE contact.workspace_id = meter.workspace_id)",
-            args![],
-        )
-        .await?;
+        let counted = "UPDATE meter SET contacts = (SELECT COUNT(*) FROM contact WHERE contact.workspace_id = meter.workspace_id)";
+        exec(&self.app, counted, args![]).await?;
         let unlimited = "UPDATE plan SET contacts = -1, messages_per_month = -1, channels = -1 WHERE slug = 'business'";
-        tx.exec(unlimited, args![]).await?;
-        if self.app.db.engine() == Engine::Postgres {
-            tx.exec("ANALYZE", args![]).await?; // autovacuum would, a minute later
-        }
-        tx.commit().await?;
-        Ok(())
+        exec(&self.app, unlimited, args![]).await?;
+        analyze(&self.app).await
     }
 
     /// Counters that do not agree with the rows.

@@ -7,24 +7,23 @@
 //! things happen, so it must not grow. Then a workspace is deleted while another one writes. Informs; a target that is missed
 //! is no failure. PostgreSQL is the server that `SKYLIGHT_TEST_POSTGRES` names.
 
-#[path = "../main_job/load.rs"]
-mod load;
-#[path = "../main_job/machine.rs"]
-mod machine;
-mod place;
+#[expect(dead_code, reason = "no benchmark needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
+mod world;
 
-use load::{Load, Outcome};
-use machine::{Cores, Server};
-use place::{Place, Workspace};
+use common::given::{Given, Only};
+use common::load::{Load, Outcome, get, post};
+use common::machine::{Cores, Server};
+use common::{Result, verdict};
 use skylight_test_support::http::HttpClient;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+use tokio::runtime::Builder;
+use world::{Workspace, World};
 
 const MONTHS: i64 = 120;
 /// Of the report with the fewest messages.
@@ -38,60 +37,32 @@ struct Options {
     clients: i64,
     messages: Vec<i64>,
     rows: i64,
-    only: String,
+    only: Only,
 }
 
 impl Options {
-    fn read(args: impl Iterator<Item = String>) -> Result<Self> {
-        let mut options = Self {
-            postgres: false,
-            measured: Duration::from_secs(2),
-            connections: 4,
-            clients: 5_000,
-            messages: vec![1_000, 1_000_000],
-            rows: 1_000_000,
-            only: String::new(),
-        };
-        let mut args = args.filter(|arg| arg != "--bench");
-        while let Some(name) = args.next() {
-            let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
-            match name.as_str() {
-                "--engine" if value == "sqlite" || value == "postgres" => options.postgres = value == "postgres",
-                "--seconds" => options.measured = Duration::from_secs(value.parse()?),
-                "--connections" => options.connections = value.parse()?,
-                "--clients" => options.clients = value.parse()?,
-                "--messages" => options.messages = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
-                "--rows" => options.rows = value.parse()?,
-                "--only" => options.only = value,
-                _ => return Err(format!("{name} {value} is not understood").into()),
-            }
-        }
-        Ok(options)
+    fn read(given: &mut Given) -> Result<Self> {
+        Ok(Self {
+            postgres: given.postgres()?,
+            measured: given.seconds(2)?,
+            connections: given.one("--connections", 4)?,
+            clients: given.one("--clients", 5_000)?,
+            messages: given.many("--messages", vec![1_000, 1_000_000])?,
+            rows: given.one("--rows", 1_000_000)?,
+            only: given.only(),
+        })
     }
 }
 
 fn main() -> ExitCode {
-    // `cargo test --all-targets` starts benchmarks too, without this word.
-    if !std::env::args().any(|arg| arg == "--bench") {
-        println!("A benchmark: run it by `cargo bench --bench usage`.");
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = Options::read(std::env::args().skip(1)).and_then(|options| runtime?.block_on(run(options)));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("The benchmark could not be run: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(&mut Builder::new_current_thread(), Options::read, run)
 }
 
 async fn run(options: Options) -> Result<()> {
-    if options.only != "deletion" {
+    if options.only.wants("report") {
         report(&options).await?;
     }
-    if options.only != "report" {
+    if options.only.wants("deletion") {
         deletion(&options).await?;
     }
     Ok(())
@@ -111,27 +82,27 @@ const ROUNDS: usize = 3;
 async fn report(options: &Options) -> Result<()> {
     let mut sizes = Vec::new();
     for messages in &options.messages {
-        let (place, began) = (Arc::new(Place::make(options.postgres).await?), Instant::now());
-        place.settle(options.clients, MONTHS).await?;
-        place.add_messages(*messages).await?;
-        place.analyze().await?;
+        let (world, began) = (Arc::new(World::make(options.postgres).await?), Instant::now());
+        world.settle(options.clients, MONTHS).await?;
+        world.add_messages(*messages).await?;
+        world.analyze().await?;
         println!("{} clients, {MONTHS} months, {messages} messages: {:.1?}", options.clients, began.elapsed());
-        let server = Server::start(place.folder(), &place.settings()).await?;
+        let server = Server::start(&world.place, &[]).await?;
         // In the order in which they are to end.
-        sizes.push((*messages, server, place));
+        sizes.push((*messages, server, world));
     }
     let mut best = vec![[(f64::MAX, f64::MAX, f64::MAX); REPORTS.len()]; sizes.len()];
     for _ in 0..ROUNDS {
-        for (size, (_, server, place)) in sizes.iter().enumerate() {
+        for (size, (_, server, world)) in sizes.iter().enumerate() {
             for (report, (_, path)) in REPORTS.iter().enumerate() {
                 let cores = Cores::now(server)?;
-                let outcome = ask(options, server, place, path.replace("PAST", &place.past())).await?;
-                let (busy, _, others) = Cores::now(server)?.busy_since(cores);
-                let (p50, p99) = (outcome.percentile(50), outcome.percentile(99));
+                let outcome = ask(options, server, world, path.replace("PAST", &world.past())).await?;
+                let busy = Cores::now(server)?.busy_since(cores);
+                let (p50, p99) = (outcome.latencies.percentile(50), outcome.latencies.percentile(99));
                 // The embedded database works inside of the server: what a report takes of a core is its cost, whoever else
                 // wants the core. PostgreSQL works elsewhere.
-                let cost = if options.postgres { p50 } else { busy * 1000.0 / outcome.per_second };
-                println!("  p50 {p50:.2} ms, p99 {p99:.2} ms, cost {cost:.2} ms (others {others:.2} cores)");
+                let cost = if options.postgres { p50 } else { busy.server * 1000.0 / outcome.per_second };
+                println!("  p50 {p50:.2} ms, p99 {p99:.2} ms, cost {cost:.2} ms (others {:.2} cores)", busy.others);
                 let best = &mut best[size][report];
                 *best = (best.0.min(p50), best.1.min(p99), best.2.min(cost));
             }
@@ -141,7 +112,7 @@ async fn report(options: &Options) -> Result<()> {
     for ((messages, ..), reports) in sizes.iter().zip(&best) {
         for (n, (p50, p99, cost)) in reports.iter().enumerate() {
             let growth = cost / best[0][n].2;
-            let verdict = if growth > MOST_GROWTH { "NOT REACHED" } else { "reached" };
+            let verdict = verdict(growth <= MOST_GROWTH);
             println!("{messages:<12} {:<40} {p50:>8.2} {p99:>8.2} {cost:>8.2} {growth:>7.2}x {verdict}", REPORTS[n].0);
         }
     }
@@ -149,35 +120,34 @@ async fn report(options: &Options) -> Result<()> {
     Ok(())
 }
 
-async fn ask(options: &Options, server: &Server, place: &Arc<Place>, path: String) -> Result<Outcome> {
+async fn ask(options: &Options, server: &Server, world: &Arc<World>, path: String) -> Result<Outcome> {
     let Options { connections, measured, .. } = *options;
     let load = Load { address: server.address, connections, warm_up: Duration::from_secs(1), measured };
-    let place = place.clone();
+    let world = world.clone();
     load.run(200, move |request, _| {
-        // Writing to a vector cannot fail.
-        let _ = write!(request, "GET {path} HTTP/1.1\r\nhost: bench\r\nx-partner-key: {}\r\n\r\n", place.partner_key);
+        get(request, &path, ["x-partner-key: ", &world.partner_key]);
     })
     .await
 }
 
 async fn deletion(options: &Options) -> Result<()> {
-    let place = Arc::new(Place::make(options.postgres).await?);
-    let (large, neighbour) = (place.workspace("Large").await?, place.workspace("Neighbour").await?);
+    let world = Arc::new(World::make(options.postgres).await?);
+    let (large, neighbour) = (world.workspace("Large").await?, world.workspace("Neighbour").await?);
     let began = Instant::now();
-    let written = place.fill(&large, options.rows).await?;
+    let written = world.fill(&large, options.rows).await?;
     println!("a client with {written}, written in {:.1?}", began.elapsed());
-    let server = Server::start(place.folder(), &place.settings()).await?;
-    place.until_indexed().await?;
-    place.analyze().await?;
+    let server = Server::start(&world.place, &[]).await?;
+    world.until_indexed().await?;
+    world.analyze().await?;
     println!("indexed after {:.1?}, {:.0} MB resident", began.elapsed(), server.resident()?);
     let writer = Writer { address: server.address, key: neighbour.key, serial: Arc::default() };
     writer.write(Duration::from_secs(1)).await?;
     let alone = writer.write(options.measured).await?;
     let began = Instant::now();
-    delete(&server, &place, &large).await;
-    let during = until_gone(&place, &large, &writer, began).await?;
+    delete(&server, &world, &large).await;
+    let during = until_gone(&world, &large, &writer, began).await?;
     let took = began.elapsed().as_secs_f64();
-    let verdict = if took > MOST_SECONDS { "NOT REACHED" } else { "reached" };
+    let verdict = verdict(took <= MOST_SECONDS);
     println!("\ngone after {took:.1} s, to be at most {MOST_SECONDS:.0}: {verdict}");
     compare(&alone, &during);
     Ok(())
@@ -197,34 +167,29 @@ impl Writer {
         load.run(201, move |request, _| {
             let n = serial.fetch_add(1, Ordering::Relaxed);
             let body = format!("{{\"name\":\"Somebody {n}\",\"phone\":\"+9665{n:08}\",\"type\":\"whatsapp\"}}");
-            let _ = write!(
-                request,
-                "POST /api/v1/contacts HTTP/1.1\r\nhost: bench\r\nx-api-key: {key}\r\ncontent-type: application/json\r\n\
-                 content-length: {}\r\n\r\n{body}",
-                body.len()
-            );
+            post(request, "/api/v1/contacts", ["x-api-key: ", &key], &body);
         })
         .await
     }
 }
 
-async fn delete(server: &Server, place: &Place, client: &Workspace) {
+async fn delete(server: &Server, world: &World, client: &Workspace) {
     let url = server.url(&format!("/api/v1/partner/clients/{}", client.id));
-    let request = HttpClient::new().request("DELETE", url).header("X-Partner-Key", place.partner_key.as_str());
+    let request = HttpClient::new().request("DELETE", url).header("X-Partner-Key", world.partner_key.as_str());
     request.send().await.expect(204);
 }
 
 /// What the writer reaches in each second until nothing of a client is left.
-async fn until_gone(place: &Place, client: &Workspace, writer: &Writer, began: Instant) -> Result<Vec<Outcome>> {
+async fn until_gone(world: &World, client: &Workspace, writer: &Writer, began: Instant) -> Result<Vec<Outcome>> {
     let mut during = Vec::new();
-    while place.has(client).await? {
-        let table = place.at(client).await?;
+    while world.has(client).await? {
+        let table = world.at(client).await?;
         let outcome = writer.write(Duration::from_secs(1)).await?;
-        let (seconds, p99) = (began.elapsed().as_secs_f64(), outcome.percentile(99));
+        let (seconds, p99) = (began.elapsed().as_secs_f64(), outcome.latencies.percentile(99));
         println!("  {seconds:>4.1} s, at {table}: {:.0}/s, p99 {p99:.1} ms", outcome.per_second);
         during.push(outcome);
         if began.elapsed() > Duration::from_secs(300) {
-            return Err(format!("not gone after five minutes: {}", place.left(client).await?).into());
+            return Err(format!("not gone after five minutes: {}", world.left(client).await?).into());
         }
     }
     Ok(during)
@@ -236,7 +201,8 @@ fn compare(alone: &Outcome, during: &[Outcome]) {
     };
     let mean = |of: fn(&Outcome) -> f64| during.iter().map(of).sum::<f64>() / during.len().max(1) as f64;
     let worst = |of: fn(&Outcome) -> f64| during.iter().map(of).fold(0.0, f64::max);
-    let (p50, p99) = (|outcome: &Outcome| outcome.percentile(50), |outcome: &Outcome| outcome.percentile(99));
+    let (p50, p99) =
+        (|outcome: &Outcome| outcome.latencies.percentile(50), |outcome: &Outcome| outcome.latencies.percentile(99));
     let shown = |per_second: f64| format!("{per_second:.0}");
     println!("{:<40} {:>9} {:>8} {:>8}", "another client's creations", "per sec", "p50 ms", "p99 ms");
     row("before", &shown(alone.per_second), p50(alone), p99(alone));

@@ -7,26 +7,26 @@
 //! answer of the same server in the same run. Informs; a target that is missed is no failure. PostgreSQL is the server that
 //! `SKYLIGHT_TEST_POSTGRES` names.
 
-#[path = "../main_job/load.rs"]
-mod load;
-#[path = "../main_job/machine.rs"]
-mod machine;
+#[expect(dead_code, reason = "no benchmark needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod outage;
 mod receiver;
 #[expect(dead_code, reason = "the other benchmark needs more of it")]
 #[path = "../main_job/world.rs"]
 mod world;
 
-use load::{Connection, Load};
-use machine::{Cores, Server};
+use common::given::{Given, Only};
+use common::load::{Connection, Latencies, Load, floor, post};
+use common::machine::{Cores, Server};
+use common::place::Place;
+use common::{Result, verdict};
 use receiver::{Receiver, hanging, refusing};
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
-use world::{Caller, Place, WORKSPACES, Workspace, World};
-
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+use world::{Caller, WORKSPACES, Workspace, World};
 
 /// Waiting for the dead receiver.
 const EVENTS_IN_OUTAGE: usize = 10_000;
@@ -40,30 +40,17 @@ struct Options {
     events: usize,
     /// Of the stages with a steady rate of events.
     steady: Duration,
-    /// How the names of the stages to run begin, separated by commas.
-    only: String,
+    only: Only,
 }
 
 impl Options {
-    fn read(args: impl Iterator<Item = String>) -> Result<Self> {
-        let steady = Duration::from_secs(10);
-        let mut options = Self { postgres: false, events: 40_000, steady, only: String::new() };
-        let mut args = args.filter(|arg| arg != "--bench");
-        while let Some(name) = args.next() {
-            let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
-            match name.as_str() {
-                "--engine" if value == "sqlite" || value == "postgres" => options.postgres = value == "postgres",
-                "--events" => options.events = value.parse()?,
-                "--seconds" => options.steady = Duration::from_secs(value.parse()?),
-                "--only" => options.only = value,
-                _ => return Err(format!("{name} {value} is not understood").into()),
-            }
-        }
-        Ok(options)
-    }
-
-    fn wants(&self, stage: &str) -> bool {
-        self.only.split(',').any(|beginning| stage.starts_with(beginning))
+    fn read(given: &mut Given) -> Result<Self> {
+        Ok(Self {
+            postgres: given.postgres()?,
+            events: given.one("--events", 40_000)?,
+            steady: given.seconds(10)?,
+            only: given.only(),
+        })
     }
 
     /// Deliveries per second, of the floor.
@@ -73,25 +60,12 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    // `cargo test --all-targets` starts benchmarks too, without this word.
-    if !std::env::args().any(|arg| arg == "--bench") {
-        println!("A benchmark: run it by `cargo bench --bench webhooks`.");
-        return ExitCode::SUCCESS;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let outcome = Options::read(std::env::args().skip(1)).and_then(|options| runtime?.block_on(run(options)));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("The benchmark could not be run: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(Builder::new_multi_thread().worker_threads(1), Options::read, run)
 }
 
 async fn run(options: Options) -> Result<()> {
     println!("{}", if options.postgres { "PostgreSQL" } else { "SQLite" });
-    if options.wants("outage") {
+    if options.only.wants("outage") {
         let outage::Outage { memory: (healthy, most), attempts, seconds } = outage::endured(options.postgres).await?;
         println!(
             "outage: 72 hours of a dead receiver, {EVENTS_IN_OUTAGE} events: {attempts} attempts, {seconds:.2} s of processor time, \
@@ -99,15 +73,13 @@ async fn run(options: Options) -> Result<()> {
             verdict(most - healthy < 64.0)
         );
     }
-    if options.only == "outage" {
+    if options.only.0 == "outage" {
         return Ok(());
     }
     let place = Place::make(options.postgres).await;
     let world = World::fill(&place, WORKSPACES).await?;
-    let mut settings = place.settings();
-    settings.push(("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "true".to_owned()));
-    settings.push(("SKYLIGHT_OUTBOUND_ALLOW", "127.0.0.0/8".to_owned()));
-    let server = Server::start(place.folder.path(), &settings).await?;
+    let settings = [("SKYLIGHT_WEBHOOK_ALLOW_HTTP", "true"), ("SKYLIGHT_OUTBOUND_ALLOW", "127.0.0.0/8")];
+    let server = Server::start(&place, &settings).await?;
     let receiver = Receiver::start().await?;
     let bench = Bench { options, server, world, receiver, caller: Caller::default() };
     bench.stages().await
@@ -125,16 +97,16 @@ impl Bench {
     async fn stages(&self) -> Result<()> {
         let floor = self.floor().await?;
         for (name, workspaces) in [("sustained: one webhook", 1), ("sustained: 50 workspaces", WORKSPACES)] {
-            if self.options.wants(name) {
+            if self.options.only.wants(name) {
                 self.sustained(name, workspaces, floor).await?;
             }
         }
         for (name, rate) in [("steady: 100 events/s", 100), ("steady: 1,000 events/s", 1_000)] {
-            if self.options.wants(name) {
+            if self.options.only.wants(name) {
                 self.steady(name, rate).await?;
             }
         }
-        if self.options.wants("troubled") {
+        if self.options.only.wants("troubled") {
             self.troubled().await?;
         }
         println!("{:.1} MB resident at the end", self.server.resident()?);
@@ -144,11 +116,8 @@ impl Bench {
     async fn floor(&self) -> Result<f64> {
         let (warm_up, measured) = (Duration::from_secs(1), Duration::from_secs(4));
         let load = Load { address: self.server.address, connections: 64, warm_up, measured };
-        let write = |request: &mut Vec<u8>, _: usize| {
-            request.extend_from_slice(b"GET /health/live HTTP/1.1\r\nhost: bench\r\n\r\n");
-        };
-        let floor = load.run(200, write).await?;
-        println!("floor: GET /health/live, {:.0}/s, p99 {:.2} ms", floor.per_second, floor.percentile(99));
+        let floor = load.run(200, floor).await?;
+        println!("floor: GET /health/live, {:.0}/s, p99 {:.2} ms", floor.per_second, floor.latencies.percentile(99));
         Ok(floor.per_second)
     }
 
@@ -160,11 +129,11 @@ impl Bench {
         let began = Instant::now();
         self.world.record_events(chosen, self.options.events).await?;
         let (took, _) = self.receiver.all_of(self.options.events, LIMIT).await?;
-        let (server, load, others) = Cores::now(&self.server)?.busy_since(before);
-        let cost = server * began.elapsed().as_secs_f64() / self.options.events as f64 * 1e6;
+        let cores = Cores::now(&self.server)?.busy_since(before);
+        let cost = cores.server * began.elapsed().as_secs_f64() / self.options.events as f64 * 1e6;
         let rate = self.options.events as f64 / took.as_secs_f64();
         println!(
-            "{name}: {rate:.0}/s, {:.3} of the floor ({} {}), {cost:.0} µs of the server's processor time each (cores {server:.2} + {load:.2} + {others:.2})",
+            "{name}: {rate:.0}/s, {:.3} of the floor ({} {}), {cost:.0} µs of the server's processor time each (cores {cores})",
             rate / floor,
             self.options.target(),
             verdict(rate / floor >= self.options.target())
@@ -179,8 +148,8 @@ impl Bench {
         let before = Cores::now(&self.server)?;
         let sent = self.contacts(&chosen[0], per_second, self.options.steady).await?;
         let (_, on_the_way) = self.receiver.all_of(sent, LIMIT).await?;
-        let (server, load, others) = Cores::now(&self.server)?.busy_since(before);
-        println!("{name}: {} (cores {server:.2} + {load:.2} + {others:.2})", shown(&on_the_way));
+        let cores = Cores::now(&self.server)?.busy_since(before);
+        println!("{name}: {} (cores {cores})", shown(&on_the_way));
         self.unlisten(chosen, hooks).await
     }
 
@@ -202,7 +171,7 @@ impl Bench {
         self.world.record_events(std::slice::from_ref(bursting), BURST).await?;
         let sent = self.contacts(healthy, 100, self.options.steady).await?;
         let (_, on_the_way) = self.receiver.all_of(sent, LIMIT).await?;
-        let p99 = percentile(&on_the_way, 99);
+        let p99 = on_the_way.percentile(99);
         println!(
             "troubled: one receiver hangs, {REFUSING} refuse, a neighbour bursts {BURST}: {} ({})",
             shown(&on_the_way),
@@ -232,7 +201,7 @@ impl Bench {
                         status => return Err(format!("a contact was answered {status}").into()),
                     }
                 }
-                Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+                <Result<()>>::Ok(())
             });
         }
         while let Some(ended) = writers.join_next().await {
@@ -259,25 +228,10 @@ impl Bench {
 
 fn write_contact(request: &mut Vec<u8>, key: &str, name: &str) {
     let body = format!("{{\"name\":\"{name}\",\"type\":\"instagram\"}}");
-    // Writing to a vector cannot fail.
-    let _ = write!(
-        request,
-        "POST /api/v1/contacts HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    post(request, "/api/v1/contacts", ["authorization: Bearer ", key], &body);
 }
 
-/// In milliseconds.
-fn percentile(sorted: &[u64], percent: usize) -> f64 {
-    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(at).map_or(0.0, |micros| *micros as f64 / 1000.0)
-}
-
-fn shown(sorted: &[u64]) -> String {
-    let [p50, p99, most] = [50, 99, 100].map(|percent| percentile(sorted, percent));
-    format!("event to arrival p50 {p50:.1} ms, p99 {p99:.1} ms, most {most:.1} ms of {}", sorted.len())
-}
-
-fn verdict(reached: bool) -> &'static str {
-    if reached { "reached" } else { "NOT REACHED" }
+fn shown(latencies: &Latencies) -> String {
+    let [p50, p99, most] = [50, 99, 100].map(|percent| latencies.percentile(percent));
+    format!("event to arrival p50 {p50:.1} ms, p99 {p99:.1} ms, most {most:.1} ms of {}", latencies.count())
 }

@@ -1,12 +1,13 @@
 //! A receiver that is dead for 72 hours of simulated time while 10,000 deliveries wait for it: what that costs.
 
+use crate::common::machine::{processor, resident};
+use crate::common::place::Place;
 use crate::receiver::{Receiver, refusing};
-use crate::world::{Caller, Place, WORKSPACES, World};
+use crate::world::{Caller, WORKSPACES, World};
 use crate::{EVENTS_IN_OUTAGE as EVENTS, Result};
 use skylight::app::App;
-use skylight::cli::serve::{Server, open};
-use skylight::config::Config;
-use skylight::kernel::{Clock, Instant, SystemClock, SystemRandom};
+use skylight::cli::serve::Server;
+use skylight::kernel::{Clock, Instant, SystemClock};
 use skylight_db::{Read, args};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +39,8 @@ pub async fn endured(postgres: bool) -> Result<Outage> {
     let place = Place::make(postgres).await;
     let world = World::fill(&place, WORKSPACES).await?;
     let clock = Ahead::default();
-    let app = app(&place, &clock).await?;
+    let settings = [("listen", "127.0.0.1:0"), ("webhook_allow_http", "true"), ("outbound_allow", "127.0.0.0/8")];
+    let app = place.open_with(Box::new(clock.clone()), &settings).await?;
     let server = Server::start(app.clone()).await?;
     let receiver = Receiver::start().await?;
     let workspace = &world.workspaces[..1];
@@ -46,20 +48,21 @@ pub async fn endured(postgres: bool) -> Result<Outage> {
     world.record_events(workspace, EVENTS).await?;
     receiver.all_of(EVENTS, Duration::from_secs(120)).await?;
     world.settled().await?;
-    let healthy = resident()?;
+    let this = std::process::id();
+    let healthy = resident(this)?;
 
     point(&app, hook, &refusing()?).await?;
     world.record_events(workspace, EVENTS).await?;
-    let (mut most, before) = (healthy, processor()?);
+    let (mut most, before) = (healthy, processor(this)?);
     for hour in 1..=72 {
         clock.0.store(hour * 3600, Ordering::Relaxed);
         let known = attempts(&app, hook).await?;
         while attempts(&app, hook).await? == known || !rests(&app, hook).await? {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        most = most.max(resident()?);
+        most = most.max(resident(this)?);
     }
-    let (seconds, attempts) = (processor()? - before, attempts(&app, hook).await?);
+    let (seconds, attempts) = (processor(this)? - before, attempts(&app, hook).await?);
 
     point(&app, hook, &receiver.url()).await?;
     clock.0.fetch_add(3600, Ordering::Relaxed);
@@ -71,18 +74,6 @@ pub async fn endured(postgres: bool) -> Result<Outage> {
         Err(_) => Ok(Outage { memory: (healthy, most), attempts, seconds }),
         Ok(_) => Err("something arrived twice".into()),
     }
-}
-
-async fn app(place: &Place, clock: &Ahead) -> Result<App> {
-    let mut flags = vec![
-        ("data_dir".to_owned(), place.folder.path().display().to_string()),
-        ("listen".to_owned(), "127.0.0.1:0".to_owned()),
-        ("webhook_allow_http".to_owned(), "true".to_owned()),
-        ("outbound_allow".to_owned(), "127.0.0.0/8".to_owned()),
-    ];
-    flags.extend(place.settings().into_iter().map(|(_, url)| ("database_url".to_owned(), url)));
-    let config = Config::load(None, [], flags).map_err(|faults| faults.join("; "))?;
-    Ok(open(config, Box::new(clock.clone()), Box::new(SystemRandom)).await?)
 }
 
 /// The receiver moves: the address is changed past the API, which would give it another chance at once.
@@ -101,17 +92,4 @@ async fn rests(app: &App, hook: i64) -> Result<bool> {
 async fn attempts(app: &App, hook: i64) -> Result<i64> {
     let sql = "SELECT CAST(COALESCE(SUM(attempts), 0) AS BIGINT) FROM webhook_delivery WHERE webhook_id = $1 AND error IS NOT NULL";
     Ok((&app.db).one(sql, args![hook]).await?)
-}
-
-fn resident() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1024.0 / 1e6)
-}
-
-fn processor() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    Ok(fields.iter().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0)
 }

@@ -2,7 +2,7 @@
 //! where nobody listens.
 
 use crate::Result;
-use crate::load::framing;
+use crate::common::load::{Latencies, framing, micros};
 use parking_lot::Mutex;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -23,8 +23,8 @@ struct Notes {
     began: Instant,
     arrived: AtomicUsize,
     first_and_last: Mutex<Option<(Instant, Instant)>>,
-    /// In microseconds, of events whose contact's name says when it was sent.
-    on_the_way: Mutex<Vec<u64>>,
+    /// In microseconds; of events whose contact's name says when it was sent.
+    on_the_way: Mutex<Vec<u32>>,
 }
 
 /// What stands before the moment in a contact's name.
@@ -59,8 +59,8 @@ impl Receiver {
     }
 
     /// Waits for this many deliveries, then forgets them: how long from the first to the last of them, and how long those
-    /// with a stamp were on their way, in microseconds, sorted.
-    pub async fn all_of(&self, count: usize, limit: Duration) -> Result<(Duration, Vec<u64>)> {
+    /// with a stamp were on their way.
+    pub async fn all_of(&self, count: usize, limit: Duration) -> Result<(Duration, Latencies)> {
         let began = Instant::now();
         while self.notes.arrived.load(Ordering::Relaxed) < count {
             if began.elapsed() > limit {
@@ -71,9 +71,8 @@ impl Receiver {
         }
         self.notes.arrived.store(0, Ordering::Relaxed);
         let took = self.notes.first_and_last.lock().take().map_or(Duration::ZERO, |(first, last)| last - first);
-        let mut on_the_way = std::mem::take(&mut *self.notes.on_the_way.lock());
-        on_the_way.sort_unstable();
-        Ok((took, on_the_way))
+        let on_the_way = std::mem::take(&mut *self.notes.on_the_way.lock());
+        Ok((took, Latencies::of(on_the_way)))
     }
 }
 
@@ -85,17 +84,16 @@ impl Notes {
         *first_and_last = Some((first, now));
         drop(first_and_last);
         if let Some(sent) = stamp_in(body) {
-            let micros = u64::try_from((now - self.began).as_micros()).unwrap_or(u64::MAX);
-            self.on_the_way.lock().push(micros.saturating_sub(sent));
+            self.on_the_way.lock().push(micros((now - self.began).saturating_sub(sent)));
         }
         self.arrived.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn stamp_in(body: &[u8]) -> Option<u64> {
+fn stamp_in(body: &[u8]) -> Option<Duration> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, after) = text.split_once(SENT)?;
-    after.split_once('.')?.0.parse().ok()
+    after.split_once('.')?.0.parse().ok().map(Duration::from_micros)
 }
 
 async fn answer_all(mut stream: TcpStream, notes: Arc<Notes>) {

@@ -8,6 +8,7 @@ mod domains;
 pub mod guesses;
 mod keys;
 pub mod limiter;
+mod links;
 pub mod pages;
 mod password;
 mod scope;
@@ -22,6 +23,7 @@ pub use keys::{
     key_info, key_name, list_keys, list_partner_keys, lock_partner_key, regenerate_key, revoke_key, revoke_partner_key,
 };
 pub use limiter::{Bucket, Decision, Limiter};
+pub use links::{NewLink, Purpose};
 pub use password::{Hashed, Password, Typed, Unfit};
 pub use scope::{PartnerScope, WorkspaceScope};
 pub use sessions::By;

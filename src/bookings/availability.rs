@@ -4,9 +4,10 @@ use super::exceptions::Day;
 use super::hours::{Calendar, DayHours, timestamp};
 use super::offer::{Book, Busy, Rules};
 use super::resources::Resource;
-use super::store::seats::SeatRow;
+use super::store::seats::BusyRow;
 use super::store::setup::DayRow;
-use super::{NO_RESOURCE, store};
+use super::types::BookingType;
+use super::{Booking, NO_RESOURCE, store};
 use crate::auth::WorkspaceScope;
 use crate::kernel::error::FieldErrors;
 use crate::kernel::{Error, Fields, Input, Instant, Result, Timezone};
@@ -21,6 +22,8 @@ use utoipa::ToSchema;
 const MOST_DAYS: i64 = 31;
 /// Of one answer.
 const MOST_SLOTS: usize = 20_000;
+/// Starts that are looked at for one answer, free or not.
+const MOST_TRIES: i64 = 500_000;
 
 /// A time that is free.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -41,6 +44,8 @@ pub struct Query {
     /// The last one.
     to: Date,
     resource_id: Option<i64>,
+    /// One that is to be moved.
+    booking_id: Option<i64>,
     timezone: Option<Timezone>,
 }
 
@@ -55,6 +60,7 @@ impl Input for Query {
         };
         let (from, last) = (day("date", true), day("to", false));
         let resource_id = fields.at("resource_id").id();
+        let booking_id = fields.at("booking_id").id();
         let timezone = fields.at("timezone").timezone();
         let (from, to) = (from?, last.or(from)?);
         let days = from.until(to).map_or(0, |span| i64::from(span.get_days()));
@@ -63,7 +69,7 @@ impl Input for Query {
         } else if days >= MOST_DAYS {
             fields.fault("to", format!("The to must be within {MOST_DAYS} days."));
         }
-        Some(Self { booking_type_id: booking_type_id?, from, to, resource_id, timezone })
+        Some(Self { booking_type_id: booking_type_id?, from, to, resource_id, booking_id, timezone })
     }
 }
 
@@ -103,8 +109,8 @@ impl Reading {
     }
 }
 
-/// Puts together what was read, without the place of a booking that moves.
-pub fn open(resources: Vec<Resource>, days: Vec<DayRow>, taken: Vec<SeatRow>, own: Option<i64>) -> Vec<Opened> {
+/// Puts together what was read.
+pub fn open(resources: Vec<Resource>, days: Vec<DayRow>, busy: Vec<BusyRow>) -> Vec<Opened> {
     let mut special: BTreeMap<i64, BTreeMap<Date, DayHours>> = BTreeMap::new();
     for day in days {
         if let Some(date) = day.date.date() {
@@ -112,11 +118,8 @@ pub fn open(resources: Vec<Resource>, days: Vec<DayRow>, taken: Vec<SeatRow>, ow
         }
     }
     let mut spans: BTreeMap<i64, Vec<(Instant, Instant)>> = BTreeMap::new();
-    for row in taken {
-        let taken = row.taken();
-        if Some(taken.booking) != own {
-            spans.entry(row.resource).or_default().push((taken.from, taken.to));
-        }
+    for row in busy {
+        spans.entry(row.resource).or_default().push((row.from, row.to));
     }
     let opened = resources.into_iter().map(|resource| Opened {
         calendar: resource.calendar(special.remove(&resource.id).unwrap_or_default()),
@@ -126,14 +129,52 @@ pub fn open(resources: Vec<Resource>, days: Vec<DayRow>, taken: Vec<SeatRow>, ow
     opened.collect()
 }
 
+/// What slots are looked for: of which type, how long, and beside what else.
+struct Wanted {
+    kind: BookingType,
+    rules: Rules,
+    moving: Option<Booking>,
+}
+
 /// Every free slot of the days that are asked for, by its start and then by its resource.
 pub async fn slots(db: &Db, scope: WorkspaceScope, query: &Query, now: Instant) -> Result<Vec<Slot>> {
+    let Wanted { kind, rules, moving } = wanted(db, scope, query).await?;
+    let zone = match &query.timezone {
+        Some(zone) => zone.clone(),
+        None => workspaces::timezone(db, scope).await?,
+    };
+    let span = moments(query, &zone)?;
+    let (own, known) = moving.map(|booking| (booking.id, booking.resource_id)).unzip();
+    let serving = match kind.is_active || own.is_some() {
+        true => store::setup::serving(db, scope, kind.id, query.resource_id, known).await?,
+        false => Vec::new(),
+    };
+    let reading = Reading::of(&rules, &serving, span);
+    let (first, last) = &reading.days;
+    let days = store::setup::days(db, scope, &reading.resources, first, last).await?;
+    let busy = store::seats::busy(db, scope, &reading.resources, reading.span, own, now).await?;
+    let opened = open(serving, days, busy);
+    // A month of many resources takes longer than others may be kept waiting.
+    let found = tokio::task::spawn_blocking(move || all(&opened, rules, now, span)).await;
+    found
+        .map_err(Error::internal)?
+        .ok_or_else(|| Error::field("to", "There are too many slots. Ask for fewer days, or for one resource."))
+}
+
+/// What a query names, or everything of it that is not there.
+async fn wanted(db: &Db, scope: WorkspaceScope, query: &Query) -> Result<Wanted> {
     let kind = store::setup::find_type(db, scope, query.booking_type_id).await?;
-    let named = query.resource_id;
-    let is_known = match named {
+    let is_known = match query.resource_id {
         Some(id) => store::setup::find_resource(db, scope, id).await?.is_some(),
         None => true,
     };
+    let moving = match query.booking_id {
+        Some(id) => store::find(db, scope, id).await?,
+        None => None,
+    };
+    let is_movable = moving
+        .as_ref()
+        .is_none_or(|booking| booking.status.is_active() && booking.booking_type_id == query.booking_type_id);
     let mut errors = FieldErrors::default();
     if kind.is_none() {
         errors.add("booking_type_id", "The selected booking type id is invalid.");
@@ -141,38 +182,33 @@ pub async fn slots(db: &Db, scope: WorkspaceScope, query: &Query, now: Instant) 
     if !is_known {
         errors.add("resource_id", NO_RESOURCE);
     }
-    let Some(kind) = kind.filter(|_| is_known) else { return Err(Error::fields(errors)) };
-    let zone = match &query.timezone {
-        Some(zone) => zone.clone(),
-        None => workspaces::timezone(db, scope).await?,
-    };
-    let span = moments(query, &zone)?;
-    let serving = if kind.is_active { store::setup::serving(db, scope, kind.id, named).await? } else { Vec::new() };
-    let reading = Reading::of(&kind.rules(), &serving, span);
-    let (first, last) = &reading.days;
-    let days = store::setup::days(db, scope, &reading.resources, first, last).await?;
-    let taken = store::seats::taken(db, scope, &reading.resources, reading.span, now).await?;
-    let opened = open(serving, days, taken, None);
-    // A month of many resources takes longer than others may be kept waiting.
-    let found = tokio::task::spawn_blocking(move || all(&opened, kind.rules(), now, span)).await;
-    found
-        .map_err(Error::internal)?
-        .ok_or_else(|| Error::field("to", "There are too many slots. Ask for fewer days, or for one resource."))
+    if !is_movable || moving.is_none() && query.booking_id.is_some() {
+        errors.add("booking_id", "The selected booking id is invalid.");
+    }
+    match kind {
+        Some(kind) if errors.is_empty() => {
+            let rules = moving.as_ref().map_or_else(|| kind.rules(), |booking| booking.rules(&kind));
+            Ok(Wanted { kind, rules, moving })
+        }
+        _ => Err(Error::fields(errors)),
+    }
 }
 
-/// Nothing if there are too many.
+/// Nothing if there are too many, or too many times to be looked at.
 fn all(opened: &[Opened], rules: Rules, now: Instant, span: (Instant, Instant)) -> Option<Vec<Slot>> {
+    let books: Vec<_> = opened.iter().map(|opened| (opened.resource.id, opened.book(rules, now, span))).collect();
+    if books.iter().map(|(_, book)| book.tries(span)).sum::<i64>() > MOST_TRIES {
+        return None;
+    }
     let mut slots = Vec::new();
-    for opened in opened {
-        let book = opened.book(rules, now, span);
-        let resource_id = opened.resource.id;
-        let slot = |starts_at| Slot { starts_at, ends_at: rules.end(starts_at), resource_id };
+    for (resource_id, book) in &books {
+        let slot = |starts_at| Slot { starts_at, ends_at: rules.end(starts_at), resource_id: *resource_id };
         slots.extend(book.slots(span).map(slot).take(MOST_SLOTS + 1));
         if slots.len() > MOST_SLOTS {
             return None;
         }
     }
-    slots.sort_by_key(|slot| (slot.starts_at, slot.resource_id));
+    slots.sort_unstable_by_key(|slot| (slot.starts_at, slot.resource_id));
     Some(slots)
 }
 

@@ -30,7 +30,7 @@ impl Steps for Due {
         resources.dedup();
         store::seats::lock_resources(&mut unit.tx, scope, &resources).await?;
         let mut counts = BookingCounts::default();
-        for booking in store::find_many(&mut unit.tx, scope, &ids).await? {
+        for booking in held(unit, scope, &ids).await? {
             // One that went to another resource meanwhile is looked at again.
             if !resources.contains(&booking.resource_id) {
                 continue;
@@ -66,12 +66,18 @@ pub(super) async fn lapse_on(
     if lapsed.is_empty() {
         return Ok(());
     }
-    for booking in store::find_many(&mut unit.tx, scope, &lapsed).await? {
+    for booking in held(unit, scope, &lapsed).await? {
         if booking.has_lapsed(now) {
             lapse(unit, scope, booking, counts).await?;
         }
     }
     Ok(())
+}
+
+/// Bookings that are there, and stay so: another one may go with its contact at any time.
+async fn held(unit: &mut Unit, scope: WorkspaceScope, ids: &[i64]) -> Result<Vec<Booking>> {
+    let ids = store::seats::lock_bookings(&mut unit.tx, scope, ids).await?;
+    Ok(store::find_many(&mut unit.tx, scope, &ids).await?)
 }
 
 async fn lapse(unit: &mut Unit, scope: WorkspaceScope, booking: Booking, counts: &mut BookingCounts) -> Result<()> {

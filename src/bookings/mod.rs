@@ -1,9 +1,10 @@
 //! Bookings: appointments of contacts with resources, at times that are free.
 //!
 //! Whether a time is free is decided by one function ([`offer`]), whoever asks: availability, a new booking, one that moves.
-//! Every way onto a slot holds the resource's row first (several in the order of their ids), so that nobody else gives or
-//! takes its places meanwhile; and the database itself refuses two bookings on one place. A lane is locked before that, and
-//! the meter counted last.
+//! Every way onto a slot holds the resource's row (several in the order of their ids), so that nobody else gives or takes its
+//! places meanwhile; and the database itself refuses two bookings on one place.
+//! What is held comes in one order: lanes, the contact, the type, resources, bookings, the meter. What was read before it was
+//! held is compared with what it is then; where it differs in what matters, the whole unit runs again.
 //! Tables: `booking_type`, `booking_resource`, `booking_resource_type`, `booking_exception`, `booking`, `booking_history`,
 //! `booking_seat`, `booking_reminder`, `booking_zone_data`.
 
@@ -42,13 +43,15 @@ use crate::kernel::{Cursor, Error, Instant, Listing, Result, Timezone};
 use crate::plans::meter::{self, BookingCounts};
 use crate::{words, workspaces};
 use history::Action;
+use offer::Rules;
 use place::Wish;
 use serde::Serialize;
-use skylight_db::{Db, Kind, Read};
+use skylight_db::{Db, Read};
 use std::time::Duration;
 use types::BookingType;
 use utoipa::ToSchema;
 
+const MINUTE: i64 = 60_000_000;
 const MOST_TYPES: i64 = 100;
 const MOST_RESOURCES: i64 = 200;
 
@@ -118,12 +121,23 @@ pub struct Booking {
 }
 
 impl Booking {
-    /// Puts it at a time with a resource.
+    /// What its type asks for, with the length that the booking was given.
+    fn rules(&self, kind: &BookingType) -> Rules {
+        Rules { duration: (self.ends_at.micros() - self.starts_at.micros()) / MINUTE, ..kind.rules() }
+    }
+
+    /// Puts it at a time with a resource. A hold ends when the time that is held begins.
     fn stand(&mut self, resource: &resources::Resource, starts_at: Instant, ends_at: Instant) {
         (self.resource_id, self.starts_at, self.ends_at) = (resource.id, starts_at, ends_at);
         self.timezone = resource.timezone.clone();
-        let local = hours::timestamp(starts_at).to_zoned(self.timezone.rules());
-        self.starts_at_local = local.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        self.held_until = self.held_until.map(|until| until.min(starts_at));
+        self.starts_at_local = self.local_start();
+    }
+
+    /// What the clock shows when it begins.
+    fn local_start(&self) -> String {
+        let local = hours::timestamp(self.starts_at).to_zoned(self.timezone.rules());
+        local.strftime("%Y-%m-%dT%H:%M:%S").to_string()
     }
 
     /// Whether it was held for a while that is over.
@@ -165,7 +179,8 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: NewBooking) -> 
     };
     let starts_at = new.starts_at.resolve(&zone)?;
     let (rules, now) = (kind.rules(), unit.now());
-    let held_until = new.hold_minutes.map(|minutes| now.after(Duration::from_secs(minutes.unsigned_abs() * 60)));
+    let hold = |minutes: i64| now.after(Duration::from_secs(minutes.unsigned_abs() * 60)).min(starts_at);
+    let held_until = new.hold_minutes.map(hold);
     let mut booking = Booking {
         id: 0,
         contact_id: contact.id,
@@ -190,12 +205,19 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: NewBooking) -> 
     if booking.status == BookingStatus::Confirmed {
         reminders::wake(unit, scope, &kind, starts_at).await?;
     }
+    if !contacts::keep(unit, scope, booking.contact_id).await? {
+        return Err(Error::field("contact_id", NO_CONTACT));
+    }
+    store::setup::keep_type(&mut unit.tx, scope, kind.id).await?;
+    if store::setup::find_type(&mut unit.tx, scope, kind.id).await?.as_ref() != Some(&kind) {
+        return Err(Error::overtaken().saying("The booking type was changed by another request."));
+    }
     let mut counts = BookingCounts { created: 1, ..BookingCounts::default() };
     let wish = Wish { kind: kind.id, rules, starts_at, own: None };
     let resource = place::find(unit, scope, &wish, new.resource_id, &mut counts).await?;
     booking.stand(&resource, starts_at, rules.end(starts_at));
-    booking.id = store::insert(&mut unit.tx, scope, &booking, due).await.map_err(contact_gone)?;
-    place::take(unit, scope, &resource, &booking, &rules).await?;
+    booking.id = store::insert(&mut unit.tx, scope, &booking, due).await?;
+    place::take(unit, scope, &booking, &rules, resource.capacity).await?;
     reminders::plan(unit, scope, &booking, &kind).await?;
     history::note(unit, scope, &booking, Action::Created, None).await?;
     tell(unit, scope, &["booking.created"], &booking).await?;
@@ -228,14 +250,6 @@ async fn referred(unit: &mut Unit, scope: WorkspaceScope, new: &NewBooking) -> R
 
 const NO_CONTACT: &str = "The selected contact id is invalid.";
 const NO_RESOURCE: &str = "The selected resource id is invalid.";
-
-/// Somebody may have deleted the contact since it was looked for.
-fn contact_gone(error: skylight_db::Error) -> Error {
-    match error.kind() {
-        Kind::ForeignKey => Error::field("contact_id", NO_CONTACT),
-        _ => error.into(),
-    }
-}
 
 /// What the events say: whole, so that nobody must ask again.
 #[derive(Debug, Serialize, ToSchema)]

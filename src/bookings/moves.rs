@@ -10,30 +10,75 @@ use crate::auth::WorkspaceScope;
 use crate::kernel::{Error, Instant, Result};
 use crate::plans::meter::{self, BookingCounts};
 
+/// What a change makes of a booking, and so what has to be queued and held before it is made.
+#[derive(Debug, PartialEq)]
+struct Aim {
+    starts_at: Instant,
+    ends_at: Instant,
+    resource: i64,
+    status: BookingStatus,
+    /// When its status changes by itself, if the change has a say in that.
+    due_at: Option<Instant>,
+    /// Whether reminders are planned anew.
+    reminds: bool,
+}
+
+impl Aim {
+    /// A booking keeps its length wherever it goes, whatever its type is like by now.
+    fn of(booking: &Booking, kind: &BookingType, change: &BookingChange) -> Result<Self> {
+        let zone = change.timezone.as_ref().unwrap_or(&booking.timezone);
+        let starts_at = change.starts_at.map_or(Ok(booking.starts_at), |start| start.resolve(zone))?;
+        let resource = change.resource_id.unwrap_or(booking.resource_id);
+        let status = change.status.unwrap_or(booking.status);
+        let ends_at = booking.rules(kind).end(starts_at);
+        let is_new = starts_at != booking.starts_at || status != booking.status;
+        let due_at = match status {
+            BookingStatus::Pending => booking.held_until.map(|until| until.min(starts_at)),
+            BookingStatus::Confirmed => kind.auto_complete.then_some(ends_at),
+            _ => None,
+        };
+        let reminds = is_new && status == BookingStatus::Confirmed;
+        Ok(Self { starts_at, ends_at, resource, status, due_at: due_at.filter(|_| is_new), reminds })
+    }
+
+    fn moves(&self, booking: &Booking) -> bool {
+        self.starts_at != booking.starts_at || self.resource != booking.resource_id
+    }
+
+    /// Queues what the booking will need: lanes are locked before everything else.
+    async fn queue(&self, unit: &mut Unit, scope: WorkspaceScope, kind: &BookingType) -> Result<()> {
+        due::wake_at(unit, scope, self.due_at).await?;
+        match self.reminds {
+            true => reminders::wake(unit, scope, kind, self.starts_at).await,
+            false => Ok(()),
+        }
+    }
+}
+
 /// Changes what is said; a change that changes nothing is no event.
 pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, change: &BookingChange) -> Result<Booking> {
     let seen = get(&mut unit.tx, scope, id).await?;
     let kind = store::setup::type_of_booking(&mut unit.tx, scope, seen.booking_type_id).await?;
-    let zone = change.timezone.as_ref().unwrap_or(&seen.timezone);
-    let starts_at = match change.starts_at {
-        Some(start) => start.resolve(zone)?,
-        None => seen.starts_at,
-    };
-    let resource = change.resource_id.unwrap_or(seen.resource_id);
-    announce(unit, scope, &seen, &kind, change.status, starts_at).await?;
-    let before = hold(unit, scope, &seen, &[resource]).await?;
-    let status = change.status.unwrap_or(before.status);
-    let moves = starts_at != before.starts_at || resource != before.resource_id;
-    check(&before, status, moves, unit.now())?;
+    let aim = Aim::of(&seen, &kind, change)?;
+    aim.queue(unit, scope, &kind).await?;
+    store::setup::keep_type(&mut unit.tx, scope, kind.id).await?;
+    let before = hold(unit, scope, &seen, &[aim.resource]).await?;
+    // Somebody may have moved or confirmed it since it was looked at, or changed its type: then other things are to be queued.
+    let kept = store::setup::type_of_booking(&mut unit.tx, scope, kind.id).await?;
+    if kept != kind || Aim::of(&before, &kind, change)? != aim {
+        return Err(overtaken());
+    }
+    let moves = aim.moves(&before);
+    check(&before, aim.status, moves, unit.now())?;
     let mut counts = BookingCounts::default();
     let mut after = before.clone();
     if let Some(notes) = &change.notes {
         after.notes.clone_from(notes);
     }
     if moves {
-        put_elsewhere(unit, scope, &mut after, &kind, (starts_at, resource), &mut counts).await?;
+        put_elsewhere(unit, scope, &mut after, &kind, &aim, &mut counts).await?;
     }
-    let becomes = (status != before.status).then_some(status);
+    let becomes = (aim.status != before.status).then_some(aim.status);
     if let Some(status) = becomes {
         become_(unit, scope, &mut after, status, None, &mut counts).await?;
     }
@@ -90,35 +135,24 @@ pub(super) async fn end(
     Ok(after)
 }
 
-/// Work that the booking will need is queued first, because lanes are locked before everything else.
-async fn announce(
-    unit: &mut Unit,
-    scope: WorkspaceScope,
-    seen: &Booking,
-    kind: &BookingType,
-    status: Option<BookingStatus>,
-    starts_at: Instant,
-) -> Result<()> {
-    let status = status.unwrap_or(seen.status);
-    if status == BookingStatus::Confirmed && (starts_at != seen.starts_at || status != seen.status) {
-        let due = kind.auto_complete.then(|| kind.rules().end(starts_at));
-        due::wake_at(unit, scope, due).await?;
-        reminders::wake(unit, scope, kind, starts_at).await?;
-    }
-    Ok(())
-}
-
-/// The booking as it stays until the end of the unit: its resource is held, and the others that it may go to.
+/// The booking as it stays until the end of the unit: its resource is held, and the others that it may go to. Resources come
+/// before bookings, whoever holds them.
 async fn hold(unit: &mut Unit, scope: WorkspaceScope, seen: &Booking, others: &[i64]) -> Result<Booking> {
     let mut resources = [&[seen.resource_id], others].concat();
     resources.sort_unstable();
     resources.dedup();
     store::seats::lock_resources(&mut unit.tx, scope, &resources).await?;
+    store::seats::lock_bookings(&mut unit.tx, scope, &[seen.id]).await?;
     let booking = get(&mut unit.tx, scope, seen.id).await?;
-    if booking.resource_id != seen.resource_id {
-        return Err(Error::conflict().saying("The booking was changed by another request."));
+    match booking.resource_id == seen.resource_id {
+        true => Ok(booking),
+        false => Err(overtaken()),
     }
-    Ok(booking)
+}
+
+/// What was read is not so any more, now that it is held.
+pub(super) fn overtaken() -> Error {
+    Error::overtaken().saying("The booking was changed by another request.")
 }
 
 /// Refuses what a booking in its state cannot become.
@@ -142,15 +176,16 @@ async fn put_elsewhere(
     scope: WorkspaceScope,
     booking: &mut Booking,
     kind: &BookingType,
-    (starts_at, resource): (Instant, i64),
+    aim: &Aim,
     counts: &mut BookingCounts,
 ) -> Result<()> {
-    let rules = kind.rules();
-    let wish = Wish { kind: kind.id, rules, starts_at, own: Some(booking.id) };
-    let resource = place::find(unit, scope, &wish, Some(resource), counts).await?;
+    let rules = booking.rules(kind);
+    let own = Some((booking.id, booking.resource_id));
+    let wish = Wish { kind: kind.id, rules, starts_at: aim.starts_at, own };
+    let resource = place::find(unit, scope, &wish, Some(aim.resource), counts).await?;
     store::seats::free(&mut unit.tx, scope, booking.id).await?;
-    booking.stand(&resource, starts_at, rules.end(starts_at));
-    place::take(unit, scope, &resource, booking, &rules).await
+    booking.stand(&resource, aim.starts_at, aim.ends_at);
+    place::take(unit, scope, booking, &rules, resource.capacity).await
 }
 
 /// Takes on another status, with what belongs to it.
@@ -196,7 +231,7 @@ async fn write(
     after.updated_at = unit.now();
     let due = after.due_at(kind);
     if !store::update(&mut unit.tx, scope, before.status, after, due).await? {
-        return Err(Error::conflict().saying("The booking was changed by another request."));
+        return Err(overtaken());
     }
     if after.status != before.status || after.starts_at != before.starts_at {
         reminders::plan(unit, scope, after, kind).await?;

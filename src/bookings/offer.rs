@@ -3,6 +3,7 @@
 use super::hours::{Calendar, DAY, by_clock};
 use crate::kernel::Instant;
 use jiff::civil::Date;
+use std::ops::Range;
 
 const MINUTE: i64 = 60_000_000;
 
@@ -137,16 +138,31 @@ impl<'a> Book<'a> {
     }
 
     /// Every free start of a span, in order.
-    pub fn slots(&self, (from, to): (Instant, Instant)) -> impl Iterator<Item = Instant> {
-        let step = self.rules.step * MINUTE;
-        let starts = self.runs.iter().flat_map(move |(opens, closes, _)| {
-            // Nothing before the span is tried.
-            let skipped =
-                (from.micros() - opens).max(0).div_euclid(step) + i64::from((from.micros() - opens).max(0) % step != 0);
-            let first = opens + skipped * step;
-            (0..).map(move |n| first + n * step).take_while(move |at| at < closes && *at < to.micros())
-        });
+    pub fn slots(&self, span: (Instant, Instant)) -> impl Iterator<Item = Instant> {
+        let starts = self.runs.iter().flat_map(move |run| self.starts(*run, span));
         starts.map(Instant::from_micros).filter(|start| self.judge(*start) == Verdict::Free)
+    }
+
+    /// How many starts of a span are on the step.
+    pub fn tries(&self, span: (Instant, Instant)) -> i64 {
+        let of = |run: &(i64, i64, i64)| {
+            let Range { start, end } = self.numbers(*run, span);
+            (end - start).max(0)
+        };
+        self.runs.iter().map(of).sum()
+    }
+
+    /// The starts of a run that are on the step and in a span.
+    fn starts(&self, run: (i64, i64, i64), span: (Instant, Instant)) -> impl Iterator<Item = i64> {
+        let step = self.rules.step * MINUTE;
+        self.numbers(run, span).map(move |number| run.0 + number * step)
+    }
+
+    /// Likewise, counted from the beginning of the run.
+    fn numbers(&self, (opens, closes, _): (i64, i64, i64), (from, to): (Instant, Instant)) -> Range<i64> {
+        let step = self.rules.step * MINUTE;
+        let steps_to = |at: i64| (at - opens).max(0).div_euclid(step) + i64::from((at - opens).max(0) % step != 0);
+        steps_to(from.micros())..steps_to(closes.min(to.micros()))
     }
 }
 

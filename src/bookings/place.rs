@@ -9,6 +9,7 @@ use crate::app::Unit;
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Error, Instant, Result};
 use crate::plans::meter::BookingCounts;
+use skylight_db::Kind;
 use std::time::Duration;
 
 /// What is looked for.
@@ -17,8 +18,9 @@ pub struct Wish {
     pub kind: i64,
     pub rules: Rules,
     pub starts_at: Instant,
-    /// A booking that moves: its own place does not stand in its way.
-    pub own: Option<i64>,
+    /// A booking that moves, and its resource: its own place does not stand in its way, and the resource serves it also when
+    /// its type is not offered any more.
+    pub own: Option<(i64, i64)>,
 }
 
 /// The resource that takes a booking: the one that is named, or of those that are free the one with the fewest bookings that
@@ -30,12 +32,13 @@ pub async fn find(
     named: Option<i64>,
     counts: &mut BookingCounts,
 ) -> Result<Resource> {
-    let seen = store::setup::serving(&mut unit.tx, scope, wish.kind, named).await?;
+    let (own, own_resource) = wish.own.unzip();
+    let seen = store::setup::serving(&mut unit.tx, scope, wish.kind, named, own_resource).await?;
     let ids: Vec<i64> = seen.iter().map(|resource| resource.id).collect();
     store::seats::lock_resources(&mut unit.tx, scope, &ids).await?;
     due::lapse_on(unit, scope, &ids, counts).await?;
     // What was changed before they were held counts as it is now.
-    let mut held = store::setup::serving(&mut unit.tx, scope, wish.kind, named).await?;
+    let mut held = store::setup::serving(&mut unit.tx, scope, wish.kind, named, own_resource).await?;
     held.retain(|resource| ids.contains(&resource.id));
     if held.is_empty() {
         return Err(match named {
@@ -48,8 +51,8 @@ pub async fn find(
     let reading = Reading::of(&wish.rules, &held, span);
     let (first, last) = &reading.days;
     let days = store::setup::days(&mut unit.tx, scope, &reading.resources, first, last).await?;
-    let taken = store::seats::taken(&mut unit.tx, scope, &reading.resources, reading.span, now).await?;
-    let opened = availability::open(held, days, taken, wish.own);
+    let busy = store::seats::busy(&mut unit.tx, scope, &reading.resources, reading.span, own, now).await?;
+    let opened = availability::open(held, days, busy);
     let judge = |opened: &Opened| opened.book(wish.rules, now, span).judge(wish.starts_at);
     let verdicts: Vec<Verdict> = opened.iter().map(judge).collect();
     match verdicts.iter().min() {
@@ -94,50 +97,57 @@ fn refusal(verdict: Verdict, rules: &Rules) -> Error {
     }
 }
 
-/// Gives a booking a place of a resource that was found free for it. Where no place is free all the time, those around it
+/// Gives a booking one of so many places of the resource it stands with. Where no place is free all the time, those around it
 /// change theirs.
 pub async fn take(
     unit: &mut Unit,
     scope: WorkspaceScope,
-    resource: &Resource,
     booking: &Booking,
     rules: &Rules,
+    capacity: i64,
 ) -> Result<()> {
     let (from, to) = rules.span(booking.starts_at);
     let mut own = Taken { booking: booking.id, seat: 0, from, to };
-    let around = taken(unit, scope, resource.id, (from, to)).await?;
-    own.seat = match seats::free(&around, (from, to), resource.capacity) {
+    let around = taken(unit, scope, booking.resource_id, (from, to)).await?;
+    own.seat = match seats::free(&around, (from, to), capacity) {
         Some(seat) => seat,
-        None => rearrange(unit, scope, resource, own).await?,
+        None => rearrange(unit, scope, booking.resource_id, own).await?,
     };
-    Ok(store::seats::give(&mut unit.tx, scope, resource.id, &own, booking.held_until).await?)
+    // The last word: nothing gets here that is not free, and the store refuses what is.
+    if own.seat > capacity {
+        return Err(Error::slot_taken());
+    }
+    let given = store::seats::give(&mut unit.tx, scope, booking.resource_id, &own, booking.held_until).await;
+    given.map_err(|error| match error.kind() {
+        Kind::Unique(_) | Kind::Check => Error::slot_taken(),
+        _ => error.into(),
+    })
 }
 
 async fn taken(unit: &mut Unit, scope: WorkspaceScope, resource: i64, span: (Instant, Instant)) -> Result<Vec<Taken>> {
     let now = unit.now();
-    let rows = store::seats::taken(&mut unit.tx, scope, &[resource], span, now).await?;
-    Ok(rows.iter().map(store::seats::SeatRow::taken).collect())
+    Ok(store::seats::taken(&mut unit.tx, scope, resource, span, now).await?)
 }
 
 /// Makes room: everything that overlaps, and what that overlaps, is given places anew. Answers the new one's.
-async fn rearrange(unit: &mut Unit, scope: WorkspaceScope, resource: &Resource, own: Taken) -> Result<i64> {
+async fn rearrange(unit: &mut Unit, scope: WorkspaceScope, resource: i64, own: Taken) -> Result<i64> {
     let mut span = (own.from, own.to);
     loop {
-        let around = taken(unit, scope, resource.id, span).await?;
+        let around = taken(unit, scope, resource, span).await?;
         let wider = around.iter().fold(span, |(from, to), other| (from.min(other.from), to.max(other.to)));
         if wider == span {
             break;
         }
         span = wider;
     }
-    let ids: Vec<i64> = taken(unit, scope, resource.id, span).await?.iter().map(|other| other.booking).collect();
+    let ids: Vec<i64> = taken(unit, scope, resource, span).await?.iter().map(|other| other.booking).collect();
     let held = store::seats::lock_bookings(&mut unit.tx, scope, &ids).await?;
-    let mut all = taken(unit, scope, resource.id, span).await?;
+    let mut all = taken(unit, scope, resource, span).await?;
     all.retain(|other| held.contains(&other.booking));
     all.push(own);
     let (new, others): (Vec<Taken>, Vec<Taken>) =
         seats::arranged(all).into_iter().partition(|other| other.booking == own.booking);
-    store::seats::rearrange(&mut unit.tx, scope, resource.id, &others).await?;
+    store::seats::rearrange(&mut unit.tx, scope, resource, &others).await?;
     let seat = new.first().map(|new| new.seat);
     seat.ok_or_else(|| Error::internal("a booking was given no place"))
 }

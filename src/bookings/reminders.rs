@@ -3,13 +3,13 @@
 
 use super::hours::timestamp;
 use super::types::BookingType;
-use super::{Booking, BookingStatus, get, history, store};
+use super::{Booking, BookingStatus, history, store};
 use crate::app::{App, Unit};
 use crate::auth::WorkspaceScope;
 use crate::contacts;
 use crate::conversations::{self, NewMessage};
 use crate::jobs::{self, Job, Kind, Lane, LaneKey, NewJob, Opened, Verdict};
-use crate::kernel::{Error, Fields, Instant, Result};
+use crate::kernel::{Fields, Instant, Result};
 use crate::workspaces::{self, Activity};
 use history::Action;
 use serde::{Deserialize, Serialize};
@@ -127,14 +127,17 @@ impl Kind for Remind {
         Ok(vec![Some(()); jobs.len()])
     }
 
-    /// Whatever is due, one after the other: each is taken and its message written down in one transaction.
+    /// Whatever is due, one after the other: each is taken and its message written down in one transaction. One that fails
+    /// holds up no other.
     async fn perform(&self, app: &App, scope: &WorkspaceScope, _: Job, (): ()) -> Result<()> {
-        while let Some((id, booking)) = store::reminders::due(&app.db, *scope, app.now()).await? {
-            if let Err(refused) = remind(app, *scope, id, booking).await {
-                give_up(app, *scope, id, booking, refused).await?;
+        let (mut outcome, mut last) = (Ok(()), None);
+        while let Some(next) = store::reminders::due(&app.db, *scope, app.now(), last).await? {
+            last = Some((next.due_at, next.id));
+            if let Err(error) = one(app, *scope, &next).await {
+                outcome = Err(error);
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn settle(
@@ -155,36 +158,67 @@ impl Kind for Remind {
     }
 }
 
-async fn remind(app: &App, scope: WorkspaceScope, id: i64, booking: i64) -> Result<()> {
-    let mut unit = app.begin().await?;
-    // Who moves or cancels the booking meanwhile comes before or after this.
-    let Some(text) = store::reminders::take(&mut unit.tx, scope, id).await? else { return Ok(()) };
-    let booking = get(&mut unit.tx, scope, booking).await?;
-    if booking.status == BookingStatus::Confirmed && booking.starts_at > unit.now() {
-        let content = written(&mut unit, scope, &booking, text).await?;
-        let message = NewMessage { contact_id: booking.contact_id, content, channel: None, channel_id: None };
-        conversations::send(&mut unit, scope, message).await?;
-        history::note(&mut unit, scope, &booking, Action::Reminded, None).await?;
-    }
-    unit.commit().await
+/// A reminder whose moment has come.
+#[derive(Debug)]
+pub struct DueReminder {
+    pub id: i64,
+    pub booking_id: i64,
+    pub due_at: Instant,
+    /// A later one of the booking is due as well: nobody is reminded twice at once.
+    pub is_superseded: bool,
 }
 
 /// A reminder that cannot be sent (no channel, a blacklisted contact, the plan's limit) is not tried again. What passes by
 /// itself is.
-async fn give_up(app: &App, scope: WorkspaceScope, id: i64, booking: i64, refused: Error) -> Result<()> {
-    if refused.is_ours() {
-        return Err(refused);
+async fn one(app: &App, scope: WorkspaceScope, due: &DueReminder) -> Result<()> {
+    match remind(app, scope, due).await {
+        Err(refused) if !refused.is_ours() => {
+            let problem = refused.public();
+            let said = problem.errors.iter().next().and_then(|(_, said)| said.first());
+            give_up(app, scope, due, said.map_or(problem.message.as_ref(), String::as_str)).await
+        }
+        outcome => outcome,
     }
+}
+
+async fn remind(app: &App, scope: WorkspaceScope, due: &DueReminder) -> Result<()> {
     let mut unit = app.begin().await?;
-    if store::reminders::take(&mut unit.tx, scope, id).await?.is_none() {
-        return Ok(());
+    let Some((text, booking)) = take(&mut unit, scope, due).await? else { return Ok(()) };
+    if booking.status != BookingStatus::Confirmed {
+        return unit.commit().await;
     }
-    let problem = refused.public();
-    let said = problem.errors.iter().next().and_then(|(_, said)| said.first());
-    let reason = said.map_or(problem.message.as_ref(), String::as_str);
-    let booking = get(&mut unit.tx, scope, booking).await?;
-    history::note(&mut unit, scope, &booking, Action::NotReminded, Some(reason)).await?;
+    let (content, contact_id) = (written(&mut unit, scope, &booking, text).await?, booking.contact_id);
+    let missed = match due.is_superseded {
+        true => Some("A later reminder was due as well."),
+        false => (booking.starts_at <= unit.now()).then_some("The booking had begun."),
+    };
+    let action = if missed.is_some() { Action::NotReminded } else { Action::Reminded };
+    if missed.is_none() {
+        let message = NewMessage { contact_id, content, channel: None, channel_id: None };
+        conversations::send(&mut unit, scope, message).await?;
+    }
+    history::note(&mut unit, scope, &booking, action, missed).await?;
     unit.commit().await
+}
+
+async fn give_up(app: &App, scope: WorkspaceScope, due: &DueReminder, why: &str) -> Result<()> {
+    let mut unit = app.begin().await?;
+    if let Some((_, booking)) = take(&mut unit, scope, due).await? {
+        history::note(&mut unit, scope, &booking, Action::NotReminded, Some(why)).await?;
+    }
+    unit.commit().await
+}
+
+/// A reminder's text and its booking, for whoever takes it first: who moves or cancels the booking comes before or after.
+/// Nothing if it is gone, or its contact is about to go.
+async fn take(unit: &mut Unit, scope: WorkspaceScope, due: &DueReminder) -> Result<Option<(String, Booking)>> {
+    let Some(booking) = store::find(&mut unit.tx, scope, due.booking_id).await? else { return Ok(None) };
+    if !contacts::keep(unit, scope, booking.contact_id).await? {
+        return Ok(None);
+    }
+    let Some(text) = store::reminders::take(&mut unit.tx, scope, due.id).await? else { return Ok(None) };
+    let booking = store::find(&mut unit.tx, scope, due.booking_id).await?;
+    Ok(booking.map(|booking| (text, booking)))
 }
 
 async fn written(unit: &mut Unit, scope: WorkspaceScope, booking: &Booking, text: String) -> Result<String> {

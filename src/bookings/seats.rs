@@ -41,6 +41,9 @@ pub fn arranged(mut all: Vec<Taken>) -> Vec<Taken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     fn taken(booking: i64, seat: i64, from: i64, to: i64) -> Taken {
         Taken { booking, seat, from: Instant::from_seconds(from), to: Instant::from_seconds(to) }
@@ -54,5 +57,38 @@ mod tests {
         let arranged = arranged(held.into_iter().chain([wanted]).collect());
         let seats: Vec<_> = arranged.iter().map(|taken| (taken.booking, taken.seat)).collect();
         assert_eq!(seats, [(1, 1), (3, 2), (2, 1)]);
+    }
+
+    /// However they lie, nobody shares a place, and no more places are needed than are ever taken at once.
+    #[test]
+    fn an_arrangement_needs_as_many_places_as_are_taken_at_once() {
+        let mut state: u64 = 0x2545_F491_4F6C_DD1D;
+        let mut below = |most: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            i64::try_from((state >> 33) % most).unwrap()
+        };
+        for _ in 0..2_000 {
+            let many = below(14);
+            let all: Vec<Taken> = (0..many)
+                .map(|booking| {
+                    let from = below(40);
+                    taken(booking, below(5) + 1, from, from + 1 + below(12))
+                })
+                .collect();
+            let at_once =
+                |at: &Taken| all.iter().filter(|other| other.overlaps((at.from, at.from.after(SECOND)))).count();
+            let most = all.iter().map(at_once).max().unwrap_or(0);
+            let arranged = arranged(all.clone());
+            assert_eq!(arranged.len(), all.len());
+            for one in &arranged {
+                assert!(usize::try_from(one.seat).unwrap() <= most, "{arranged:?}");
+                let shares = |other: &&Taken| {
+                    other.booking != one.booking && other.seat == one.seat && other.overlaps((one.from, one.to))
+                };
+                assert!(!arranged.iter().any(|other| shares(&other)), "{arranged:?}");
+            }
+        }
     }
 }

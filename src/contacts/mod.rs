@@ -126,6 +126,11 @@ pub async fn hold(
     Ok(store::hold(&mut unit.tx, scope, ids, channel_type, phones).await?)
 }
 
+/// Keeps a contact from being deleted until the end of the unit, for who refers to it; false if there is none.
+pub async fn keep(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<bool> {
+    Ok(store::keep(&mut unit.tx, scope, id).await?)
+}
+
 /// Nothing if the phone number is taken.
 async fn add(unit: &mut Unit, scope: WorkspaceScope, new: NewContact) -> Result<Option<Contact>> {
     let now = unit.now();

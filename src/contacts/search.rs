@@ -35,7 +35,9 @@ impl Search {
     pub fn of(text: &str) -> Option<Self> {
         let folded = text::fold(text);
         let number = significant_digits(&folded).filter(|digits| *digits != folded);
-        let texts: Vec<String> = number.into_iter().chain([folded]).filter(|text| !text.is_empty()).collect();
+        // What holds the text as it stands, `00123`, holds the number in it as well.
+        let also = number.as_deref().is_none_or(|number| !folded.contains(number)).then_some(folded);
+        let texts: Vec<String> = number.into_iter().chain(also).filter(|text| !text.is_empty()).collect();
         let patterns = texts.iter().map(|text| holding(text)).collect();
         (!texts.is_empty()).then_some(Self { texts, patterns })
     }
@@ -95,6 +97,7 @@ mod tests {
             assert_eq!(patterns(search)[0], "%966501234567%", "{search}");
         }
         assert_eq!(patterns("(0)50 123")[0], "%50123%", "a national number");
+        assert_eq!(patterns("0012345"), ["%12345%"], "once is enough");
         for search in ["+966 50 123 4567", "00966501234567", "\u{202A}+966501234567\u{202C}", "＋966501234567"] {
             assert_eq!(patterns(search)[0], "%966501234567%", "{search}");
         }

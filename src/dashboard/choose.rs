@@ -1,30 +1,43 @@
-//! Choosing a password behind a link: one set of pages for everybody who is invited.
+//! Choosing a password behind a link: one flow for everybody who is invited or forgot theirs. Looking at the page uses
+//! nothing up; only its form does.
 
+use super::people::{Guest, People};
 use super::{Frame, Reader, Referrer, Words};
-use crate::auth::{Password, Unfit};
-use crate::http::Form;
+use crate::app::{Origin, Trace};
+use crate::auth::{Password, Purpose, Unfit};
+use crate::http::{Form, Http};
 use crate::kernel::Result;
 use askama::Template;
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-/// Somebody who is asked to choose.
+/// What a page's links are for.
+pub trait Why: 'static {
+    const PURPOSE: Purpose;
+}
+
 #[derive(Debug)]
-pub struct Guest<'a> {
-    /// What they are called, if we know.
-    pub name: &'a str,
-    /// Their login.
-    pub email: &'a str,
-    /// What they are invited to, and how that is said.
-    pub invited_to: &'static str,
-    pub company: &'a str,
+pub struct Invited;
+
+impl Why for Invited {
+    const PURPOSE: Purpose = Purpose::Invitation;
+}
+
+#[derive(Debug)]
+pub struct Forgot;
+
+impl Why for Forgot {
+    const PURPOSE: Purpose = Purpose::Reset;
 }
 
 #[derive(Template)]
 #[template(path = "page/choose.html")]
 struct Choose<'a> {
     frame: Frame,
-    guest: &'a Guest<'a>,
+    guest: Guest<'a>,
+    /// What they choose it for, and how that is said.
+    what_for: &'static str,
     action: &'static str,
     token: &'a str,
     fault: Option<&'static str>,
@@ -34,7 +47,7 @@ struct Choose<'a> {
 #[template(path = "page/chosen.html")]
 struct Chosen<'a> {
     frame: Frame,
-    guest: &'a Guest<'a>,
+    email: &'a str,
     login: &'static str,
 }
 
@@ -45,22 +58,65 @@ struct Dead {
     why: &'static str,
 }
 
-/// The form. `action` is the path of the page; a fault says why it is shown again.
-pub fn form(
+/// The page behind a link.
+pub async fn show<P: People, W: Why>(State(http): State<Http>, reader: Reader) -> Result<Response> {
+    let token = reader.asked_for("token").unwrap_or_default();
+    match P::holder(&http.app, W::PURPOSE, token).await? {
+        Some(holder) => form::<P>(&reader, W::PURPOSE, P::guest(&holder), token, None),
+        None => dead_link(&reader, W::PURPOSE),
+    }
+}
+
+/// What its form does.
+pub async fn accept<P: People, W: Why>(
+    State(http): State<Http>,
+    trace: Trace,
+    reader: Reader,
+    sent: Form,
+) -> Result<Response> {
+    let (reader, token) = (reader.in_language_of(&sent), sent.text("token"));
+    let Some(holder) = P::holder(&http.app, W::PURPOSE, token).await? else {
+        return dead_link(&reader, W::PURPOSE);
+    };
+    let guest = P::guest(&holder);
+    let password = match chosen(&sent, reader.words()) {
+        Ok(password) => password,
+        Err(fault) => return form::<P>(&reader, W::PURPOSE, guest, token, Some(fault)),
+    };
+    let hashed = password.hashed(&http.app).await?;
+    let mut unit = http.app.begin_by(Origin::anonymous(trace)).await?;
+    if !P::accept(&mut unit, &holder, &hashed).await? {
+        return dead_link(&reader, W::PURPOSE);
+    }
+    unit.commit().await?;
+    let frame = frame::<P>(&reader, W::PURPOSE, guest, token);
+    reader.page(StatusCode::OK, Referrer::Nobody, &Chosen { frame, email: guest.email, login: P::LOGIN })
+}
+
+fn frame<P: People>(reader: &Reader, purpose: Purpose, guest: Guest<'_>, token: &str) -> Frame {
+    reader.frame_of(guest.face, &format!("{}?token={token}", P::page(purpose)))
+}
+
+/// A fault says why it is shown again.
+fn form<P: People>(
     reader: &Reader,
-    frame: Frame,
-    guest: &Guest<'_>,
-    action: &'static str,
+    purpose: Purpose,
+    guest: Guest<'_>,
     token: &str,
     fault: Option<&'static str>,
 ) -> Result<Response> {
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    reader.page(status, Referrer::Nobody, &Choose { frame, guest, action, token, fault })
+    let what_for = match purpose {
+        Purpose::Invitation => P::invited_to(reader.words()),
+        Purpose::Reset => reader.words().new_password_at,
+    };
+    let (frame, action) = (frame::<P>(reader, purpose, guest, token), P::page(purpose));
+    reader.page(status, Referrer::Nobody, &Choose { frame, guest, what_for, action, token, fault })
 }
 
-/// It is done, and this is where to sign in.
-pub fn done(reader: &Reader, frame: Frame, guest: &Guest<'_>, login: &'static str) -> Result<Response> {
-    reader.page(StatusCode::OK, Referrer::Nobody, &Chosen { frame, guest, login })
+fn dead_link(reader: &Reader, purpose: Purpose) -> Result<Response> {
+    let w = reader.words();
+    dead(reader, if purpose == Purpose::Reset { w.reset_dead_why } else { w.dead_why })
 }
 
 /// One page for links that are unknown, used, replaced or expired.
@@ -70,7 +126,7 @@ pub fn dead(reader: &Reader, why: &'static str) -> Result<Response> {
 }
 
 /// The password that a form chose, or why it cannot be.
-pub fn chosen(form: &Form, w: &'static Words) -> Result<Password, &'static str> {
+fn chosen(form: &Form, w: &'static Words) -> Result<Password, &'static str> {
     let chosen = Password::choose(form.text("password")).map_err(|unfit| match unfit {
         Unfit::TooShort => w.too_short,
         Unfit::TooLong => w.too_long,

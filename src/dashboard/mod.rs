@@ -7,6 +7,7 @@ pub mod assets;
 pub mod choose;
 mod figure;
 pub mod forgot;
+pub mod people;
 mod problem;
 mod reader;
 mod shell;

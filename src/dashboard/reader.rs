@@ -5,8 +5,8 @@ use crate::app::App;
 use crate::http::Http;
 use crate::http::browser;
 use crate::kernel::{Error, Language, Result};
-use crate::partners::Colour;
 use crate::partners::brand::LOGOS;
+use crate::partners::{Colour, Face};
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
@@ -86,6 +86,10 @@ impl Reader {
             logo: logo.filter(|logo| logo.starts_with(LOGOS)).map(str::to_owned),
             elsewhere: format!("{root}{here}{mark}lang={}", other.code()),
         }
+    }
+
+    pub fn frame_of(&self, face: &Face, here: &str) -> Frame {
+        self.frame(&face.brand, face.colour, face.logo.as_deref(), here)
     }
 
     /// Without a brand: nobody knows whose page it is.

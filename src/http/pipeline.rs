@@ -116,7 +116,7 @@ impl Pipeline {
 #[derive(Clone, Debug)]
 struct Pending(Problem);
 
-/// Marks an answer whose unit of work gave way to another one (a deadlock): nothing of it was kept, and running it again
+/// Marks an answer whose unit of work gave way to another one (a deadlock, or it was overtaken): nothing of it was kept, and running it again
 /// is right.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GaveWay;
@@ -130,8 +130,9 @@ impl IntoResponse for Error {
         if self.is_ours() {
             tracing::error!(error = %self, "request failed");
         }
-        let gave_way = matches!(&self, Self::Database(error) if *error.kind() == skylight_db::Kind::Retry);
         let problem = self.public().into_owned();
+        let is_lock = matches!(&self, Self::Database(error) if *error.kind() == skylight_db::Kind::Retry);
+        let gave_way = is_lock || problem.is_passing;
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         if let Some(asked) = problem.attempt.clone() {

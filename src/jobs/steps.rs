@@ -9,9 +9,19 @@ use parking_lot::Mutex;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+/// How long work is left for a node that may do it.
+const FOR_OTHERS: Duration = Duration::from_secs(30);
+
 /// What a workspace's work of one kind does, a step at a time. Safe to repeat.
 pub trait Steps: Send + Sync + 'static {
     const NAME: &'static str;
+
+    /// Whether this node is one that may: of several releases side by side perhaps only the newer one. Otherwise the work is
+    /// left for a while.
+    fn may_run(unit: &mut Unit) -> impl Future<Output = Result<bool>> + Send {
+        let _ = unit;
+        async { Ok(true) }
+    }
 
     /// Does as much as stalls nobody about what a job is about; true when nothing is left.
     fn step(unit: &mut Unit, scope: WorkspaceScope, subject: i64) -> impl Future<Output = Result<bool>> + Send;
@@ -67,6 +77,11 @@ impl<S: Steps> Kind for Stepwise<S> {
     async fn settle(&self, unit: &mut Unit, course: &Course, done: &mut Vec<(Job, ())>) -> Result<Vec<Verdict>> {
         let began = std::time::Instant::now();
         let mut verdicts = Vec::with_capacity(done.len());
+        if !S::may_run(unit).await? {
+            let later = unit.now().after(FOR_OTHERS);
+            verdicts.resize(done.len(), Verdict::Retry(later));
+            return Ok(verdicts);
+        }
         for (job, ()) in done {
             let finished = S::step(unit, course.scope, job.subject).await?;
             verdicts.push(if finished { Verdict::Done } else { Verdict::Retry(unit.now()) });

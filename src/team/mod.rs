@@ -7,6 +7,7 @@
 pub mod api;
 mod input;
 mod invite;
+mod link;
 pub mod pages;
 mod reset;
 mod sign_in;
@@ -132,7 +133,7 @@ pub async fn create(
     let id = store::insert(&mut unit.tx, scope, &joining, now).await.map_err(taken_or)?;
     let changes = Changes::of("name", &new.name).and("email", &new.email).and("role", new.role);
     audit::record(unit, scope, Action::MemberCreated, id, changes).await?;
-    let invitation = invite::give(unit, scope, id, draft).await?;
+    let invitation = invite::give(unit, scope, id, &new.email, draft).await?;
     meter::take_team_member(unit, scope).await?;
     Ok((get(&mut unit.tx, scope, id).await?, invitation))
 }
@@ -168,7 +169,7 @@ pub async fn update(
         return Err(Error::last_admin());
     }
     if invite::is_void_after(&before, &row, password.is_some()) {
-        store::void_links(&mut unit.tx, scope, id).await?;
+        store::void_links(&mut unit.tx, scope, id, None).await?;
         sessions::end_member(unit, scope, id).await?;
     }
     store::appoint_primary(&mut unit.tx, scope).await?;

@@ -1,7 +1,7 @@
 //! All SQL of `team_member` and `team_link`.
 
 use super::{Member, NewAdmin, Role, Status};
-use crate::auth::WorkspaceScope;
+use crate::auth::{NewLink, Purpose, WorkspaceScope};
 use crate::kernel::{Email, Instant, Page};
 use skylight_db::{Read, Result, Tx, args, from_row};
 
@@ -176,16 +176,8 @@ pub async fn delete_all(tx: &mut Tx, scope: WorkspaceScope) -> Result<()> {
     tx.exec("DELETE FROM team_member WHERE workspace_id = $1", args![scope]).await.map(|_| ())
 }
 
-/// A link to be, for a member.
-pub struct NewLink<'a> {
-    pub member: i64,
-    pub purpose: &'static str,
-    pub hash: &'a [u8; 32],
-    pub expires_at: Instant,
-}
-
-pub async fn insert_link(tx: &mut Tx, scope: WorkspaceScope, link: &NewLink<'_>, now: Instant) -> Result<()> {
-    let NewLink { member, purpose, hash, expires_at } = link;
+pub async fn insert_link(tx: &mut Tx, scope: WorkspaceScope, member: i64, link: &NewLink, now: Instant) -> Result<()> {
+    let NewLink { purpose, hash, expires_at, .. } = link;
     tx.exec(
         "INSERT INTO team_link (workspace_id, member_id, purpose, hash, expires_at, created_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -195,14 +187,9 @@ pub async fn insert_link(tx: &mut Tx, scope: WorkspaceScope, link: &NewLink<'_>,
     .map(|_| ())
 }
 
-/// Whatever links a member has, none opens any more.
-pub async fn void_links(tx: &mut Tx, scope: WorkspaceScope, member: i64) -> Result<()> {
-    tx.exec("DELETE FROM team_link WHERE workspace_id = $1 AND member_id = $2", args![scope, member]).await.map(|_| ())
-}
-
-/// Likewise, of one purpose alone.
-pub async fn void_links_for(tx: &mut Tx, scope: WorkspaceScope, member: i64, purpose: &str) -> Result<()> {
-    let sql = "DELETE FROM team_link WHERE workspace_id = $1 AND member_id = $2 AND purpose = $3";
+/// Whatever links a member has, of one purpose or of all, none opens any more.
+pub async fn void_links(tx: &mut Tx, scope: WorkspaceScope, member: i64, purpose: Option<Purpose>) -> Result<()> {
+    let sql = "DELETE FROM team_link WHERE workspace_id = $1 AND member_id = $2 AND purpose = COALESCE($3, purpose)";
     tx.exec(sql, args![scope, member, purpose]).await.map(|_| ())
 }
 
@@ -219,7 +206,7 @@ from_row!(LinkRow { workspace_id, member_id, first_name, last_name, email });
 /// Who holds an open link, if they may come in: they, their workspace and its partner are active.
 pub async fn all_workspaces_open_link(
     read: impl Read,
-    purpose: &str,
+    purpose: Purpose,
     hash: &[u8; 32],
     now: Instant,
 ) -> Result<Option<LinkRow>> {
@@ -252,7 +239,7 @@ pub async fn use_link(
     tx: &mut Tx,
     scope: WorkspaceScope,
     member: i64,
-    purpose: &str,
+    purpose: Purpose,
     hash: &[u8; 32],
     now: Instant,
 ) -> Result<bool> {

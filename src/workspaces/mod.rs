@@ -23,7 +23,7 @@ use crate::jobs::{LaneKey, NewJob};
 use crate::kernel::error::Asked;
 use crate::kernel::seal::DataKey;
 use crate::kernel::{Error, Instant, Result, Timezone, slug};
-use crate::partners::Colour;
+use crate::partners::{Colour, Face};
 use crate::plans::meter;
 use crate::team::Invitation;
 use crate::{events, partners, team};
@@ -287,31 +287,19 @@ pub async fn data_key_within(unit: &mut Unit, scope: WorkspaceScope) -> Result<D
     unit.app().open_data_key(&key_context(&public_id), &sealed)
 }
 
-/// Whose name and colours people see: the brand is their partner's.
-#[derive(Debug)]
-pub struct Face {
-    pub company_name: String,
-    pub brand: String,
-    pub colour: Option<Colour>,
-    /// The path of the logo.
-    pub logo: Option<String>,
-}
-
-impl Face {
-    fn of((company_name, brand, colour, logo): store::FaceRow) -> Self {
-        Self { company_name, brand, colour: colour.as_deref().and_then(Colour::parse), logo }
-    }
+fn face_of((company_name, brand, colour, logo): store::FaceRow) -> Face {
+    Face { company_name, brand, colour: colour.as_deref().and_then(Colour::parse), logo }
 }
 
 pub async fn face(read: impl Read, scope: WorkspaceScope) -> Result<Face> {
-    store::face(read, scope).await?.map(Face::of).ok_or_else(|| Error::no_such("Workspace"))
+    store::face(read, scope).await?.map(face_of).ok_or_else(|| Error::no_such("Workspace"))
 }
 
 /// The face of a workspace that somebody named by its slug: where people sign in.
 pub async fn face_of_slug(read: impl Read, slug: &str) -> Result<Option<Face>> {
     let is_slug = slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let found = if is_slug { store::face_of_slug(read, slug).await? } else { None };
-    Ok(found.map(Face::of))
+    Ok(found.map(face_of))
 }
 
 /// The zone a workspace's local times are written in.

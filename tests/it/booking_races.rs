@@ -20,6 +20,8 @@ const BOOKINGS: &str = "/api/v1/bookings";
 const ATTEMPTS: usize = 3_000;
 const AT_ONCE: usize = 60;
 const SLOTS: i64 = 50;
+/// So many numbers were given to guests.
+static GUESTS: AtomicUsize = AtomicUsize::new(0);
 /// Of the resources.
 const ROOM: [i64; 5] = [1, 3, 1, 3, 1];
 
@@ -32,7 +34,7 @@ on_both_engines! {
         let wanted = (0..ATTEMPTS / 2).map(|n| {
             let slot = i64::try_from(n).unwrap() % SLOTS;
             let resource = (slot % 2 == 0).then(|| place.resources[n / 50 % 5].clone());
-            Want::Book { kind: 0, resource, slot, day: 0 }
+            Want::Book { kind: 0, resource, slot, day: 0, holds: false }
         });
         let heard = place.all(&nodes, wanted.collect()).await;
         let of = |status: u16| heard.iter().filter(|(_, heard, _)| *heard == status).count();
@@ -45,7 +47,7 @@ on_both_engines! {
         for (slot, winners) in winners {
             assert_eq!(winners, places, "slot {slot}");
         }
-        place.assert_sound(of(201)).await;
+        place.assert_sound(of(201), 0).await;
         nodes.stop().await;
     }
 
@@ -59,10 +61,14 @@ on_both_engines! {
         let wanted = (0..attempts).map(|_| {
             let (kind, slot) = (dice.below(3), i64::try_from(dice.below(50)).unwrap());
             let resource = (dice.below(3) > 0).then(|| place.resources[dice.below(5)].clone());
-            match dice.below(10) {
-                0..5 => Want::Book { kind, resource, slot, day: 1 },
-                5..8 => Want::Move { which: dice.below(1 << 20), resource, slot },
-                _ => Want::Swap { which: dice.below(1 << 20), kind },
+            let which = dice.below(1 << 20);
+            match dice.below(20) {
+                0..9 => Want::Book { kind, resource, slot, day: 1, holds: which.is_multiple_of(3) },
+                9..13 => Want::Move { which, resource, slot },
+                13..15 => Want::Confirm { which },
+                15..17 => Want::Note { which },
+                17 => Want::Guest { kind, slot },
+                _ => Want::Swap { which, kind },
             }
         });
         let wanted: Vec<Want> = wanted.collect();
@@ -73,12 +79,38 @@ on_both_engines! {
         let looks = watch.await.unwrap();
         let mut statuses = BTreeMap::<u16, usize>::new();
         for (_, status, text) in &heard {
-            assert!([200, 201, 409].contains(status) || (*status == 422 && text.contains("opening hours")), "{status} {text}");
+            let is_understood = [200, 201, 204, 404, 409].contains(status) || (*status == 422 && text.contains("opening hours"));
+            assert!(is_understood, "{status} {text}");
             *statuses.entry(*status).or_default() += 1;
         }
         println!("{statuses:?}, looked at {looks} times");
         assert!(looks > 3 && statuses[&409] > attempts / 10 && statuses[&201] > 100, "{statuses:?}");
-        place.assert_sound(statuses[&201]).await;
+        let gone = heard.iter().filter(|(want, status, _)| matches!(want, Want::Guest { .. }) && *status == 201).count();
+        assert_eq!(statuses.get(&204).copied().unwrap_or(0), heard.iter().filter(|(want, ..)| matches!(want, Want::Guest { .. })).count() / 2);
+        place.assert_sound(statuses[&201], gone).await;
+        nodes.stop().await;
+    }
+
+    async fn two_who_change_different_things_of_a_booking_both_have_their_way(world: World) {
+        let place = Place::new(&world).await;
+        let nodes = Nodes::on(&world).await;
+        let who = |n: usize| Actor { base: nodes.bases[n % nodes.bases.len()].clone(), ..place.nakheel.clone() };
+        let body = json!({"contact_id": place.contact, "booking_type_id": place.kinds[0], "starts_at": place.time(0, 0), "hold_minutes": 600});
+        let one = format!("{BOOKINGS}/{}", place.nakheel.post(BOOKINGS, body).await.expect(201)["data"]["id"]);
+        for round in 1..40 {
+            let (slot, note) = (place.time(0, round), format!("Note {round}"));
+            let (mover, writer, confirmer) = (who(0), who(1), who(2));
+            let (moved, noted, confirmed) = tokio::join!(
+                mover.put(&one, json!({"starts_at": slot})),
+                writer.put(&one, json!({"notes": note})),
+                confirmer.put(&one, json!({"status": "confirmed"})),
+            );
+            for answer in [moved, noted, confirmed] {
+                answer.expect(200);
+            }
+            let booking = place.nakheel.get(&one).await.expect(200)["data"].clone();
+            assert_eq!((&booking["starts_at"], &booking["notes"], &booking["status"]), (&slot, &json!(note), &json!("confirmed")));
+        }
         nodes.stop().await;
     }
 }
@@ -91,6 +123,20 @@ enum Want {
         resource: Option<Value>,
         slot: i64,
         day: i64,
+        /// For ten hours, not for good.
+        holds: bool,
+    },
+    /// Likewise, what was held is to be kept.
+    Confirm {
+        which: usize,
+    },
+    Note {
+        which: usize,
+    },
+    /// A contact who books, and is deleted at once.
+    Guest {
+        kind: usize,
+        slot: i64,
     },
     /// One of those that were made.
     Move {
@@ -141,7 +187,12 @@ impl Place {
         let contact = nakheel.contact("Sarah", "+14155551234").await["id"].clone();
         let mut kinds = Vec::new();
         for (name, minutes, buffer) in [("short", 5, 0), ("long", 15, 0), ("careful", 5, 5)] {
-            let body = json!({"name": name, "duration_minutes": minutes, "slot_step_minutes": 5, "buffer_after_minutes": buffer, "auto_complete": false});
+            // Of two lanes, some of them need one, some the other, some both.
+            let reminders = if name == "long" { json!([]) } else { json!([{"minutes_before": 30, "text": "Soon."}]) };
+            let body = json!({
+                "name": name, "duration_minutes": minutes, "slot_step_minutes": 5, "buffer_after_minutes": buffer,
+                "auto_complete": name != "careful", "reminders": reminders,
+            });
             kinds.push(nakheel.post("/api/v1/bookings/types", body).await.expect(201)["data"]["id"].clone());
         }
         let hours: Vec<Value> = (1..=7).map(|day| json!({"weekday": day, "from": "10:00", "to": "14:10"})).collect();
@@ -190,19 +241,20 @@ impl Place {
 
     /// What is stored fits together: as many bookings, first entries and events as were told of, a seat for each active one,
     /// and no seat taken twice.
-    async fn assert_sound(&self, created: usize) {
-        let created = i64::try_from(created).unwrap();
+    async fn assert_sound(&self, created: usize, gone: usize) {
+        let (created, gone) = (i64::try_from(created).unwrap(), i64::try_from(gone).unwrap());
         let count = async |sql: &str| -> i64 { (&self.db).one(sql, args![]).await.unwrap() };
-        assert_eq!(count("SELECT COUNT(*) FROM booking").await, created);
-        assert_eq!(count("SELECT COUNT(*) FROM booking_history WHERE action = 'created'").await, created);
+        assert_eq!(count("SELECT COUNT(*) FROM booking").await, created - gone);
+        assert_eq!(count("SELECT COUNT(*) FROM booking_history WHERE action = 'created'").await, created - gone);
         assert_eq!(count("SELECT COUNT(*) FROM event WHERE kind = 'booking.created'").await, created);
         assert_eq!(count("SELECT CAST(SUM(bookings_created) AS BIGINT) FROM meter_month").await, created);
         let cancelled = count("SELECT COUNT(*) FROM booking WHERE status = 'cancelled'").await;
-        assert_eq!(count("SELECT COUNT(*) FROM event WHERE kind = 'booking.cancelled'").await, cancelled);
-        let active = count("SELECT COUNT(*) FROM booking WHERE status = 'confirmed'").await;
+        let told = count("SELECT COUNT(*) FROM event WHERE kind = 'booking.cancelled'").await;
+        assert!((cancelled..=cancelled + gone).contains(&told), "{cancelled} of {told}, {gone} are gone");
+        let active = count("SELECT COUNT(*) FROM booking WHERE status IN ('pending', 'confirmed')").await;
         let seated = "SELECT COUNT(*) FROM booking JOIN booking_seat ON booking_seat.booking_id = booking.id
                       AND booking_seat.resource_id = booking.resource_id AND booking_seat.starts_at = booking.starts_at
-                      AND booking_seat.ends_at >= booking.ends_at WHERE status = 'confirmed'";
+                      AND booking_seat.ends_at >= booking.ends_at WHERE status IN ('pending', 'confirmed')";
         assert_eq!((count(seated).await, count("SELECT COUNT(*) FROM booking_seat").await), (active, active));
         let twice = "SELECT COUNT(*) FROM booking_seat AS one JOIN booking_seat AS other
                      ON other.resource_id = one.resource_id AND other.seat = one.seat AND other.booking_id <> one.booking_id
@@ -221,8 +273,18 @@ struct Person {
 impl Person {
     async fn does(&self, want: &Want, kinds: &[Value], time: impl Fn(i64, i64) -> Value) -> Vec<(u16, String)> {
         match want {
-            Want::Book { kind, resource, slot, day } => {
-                vec![self.book(&kinds[*kind], resource.clone(), time(*day, *slot)).await]
+            Want::Book { kind, resource, slot, day, holds } => {
+                let hold = if *holds { json!(600) } else { json!(null) };
+                vec![self.book(&self.contact, &kinds[*kind], resource.clone(), time(*day, *slot), hold).await]
+            }
+            Want::Confirm { which } => self.change(*which, json!({"status": "confirmed"})).await,
+            Want::Note { which } => self.change(*which, json!({"notes": format!("Note {which}")})).await,
+            Want::Guest { kind, slot } => {
+                let phone = format!("+14155{:06}", GUESTS.fetch_add(1, Ordering::SeqCst));
+                let guest = self.who.contact("Guest", &phone).await["id"].clone();
+                let booked = self.book(&guest, &kinds[*kind], None, time(1, *slot), json!(null)).await;
+                let deleted = self.who.delete(&format!("/api/v1/contacts/{guest}")).await;
+                vec![booked, (deleted.status, deleted.text())]
             }
             Want::Move { which, resource, slot } => {
                 let Some(made) = self.one(*which) else { return Vec::new() };
@@ -236,7 +298,8 @@ impl Person {
             Want::Swap { which, kind } => {
                 let Some(made) = self.one(*which) else { return Vec::new() };
                 let cancelled = self.who.post(&format!("{BOOKINGS}/{}/cancel", made.id), json!({})).await;
-                let booked = self.book(&kinds[*kind], Some(made.resource), made.starts_at).await;
+                let place = (Some(made.resource), made.starts_at);
+                let booked = self.book(&self.contact, &kinds[*kind], place.0, place.1, json!(null)).await;
                 vec![(cancelled.status, cancelled.text()), booked]
             }
         }
@@ -247,8 +310,23 @@ impl Person {
         made.get(which % made.len().max(1)).cloned()
     }
 
-    async fn book(&self, kind: &Value, resource: Option<Value>, starts_at: Value) -> (u16, String) {
-        let body = json!({"contact_id": self.contact, "booking_type_id": kind, "resource_id": resource, "starts_at": starts_at});
+    async fn change(&self, which: usize, change: Value) -> Vec<(u16, String)> {
+        let Some(made) = self.one(which) else { return Vec::new() };
+        let answer = self.who.put(&format!("{BOOKINGS}/{}", made.id), change).await;
+        vec![(answer.status, answer.text())]
+    }
+
+    async fn book(
+        &self,
+        contact: &Value,
+        kind: &Value,
+        resource: Option<Value>,
+        starts_at: Value,
+        hold: Value,
+    ) -> (u16, String) {
+        let body = json!({
+            "contact_id": contact, "booking_type_id": kind, "resource_id": resource, "starts_at": starts_at, "hold_minutes": hold,
+        });
         let answer = self.who.post(BOOKINGS, body).await;
         if answer.status == 201 {
             let booking = answer.json()["data"].clone();

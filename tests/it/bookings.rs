@@ -336,6 +336,24 @@ on_both_engines! {
         book(&short, 2).await.expect(201);
     }
 
+    async fn more_times_than_can_be_looked_at_are_refused(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let hours: Vec<Value> = (1..=7).map(|day| json!({"weekday": day, "from": "00:00", "to": "24:00"})).collect();
+        // None of them is free: a year's notice is asked for.
+        let kind = json!({"name": "Call", "duration_minutes": 5, "slot_step_minutes": 1, "min_notice_minutes": 525_600});
+        let kind = nakheel.post(TYPES, kind).await.expect(201)["data"]["id"].clone();
+        let day = &bookable_time(&world, 0)[..10];
+        let last = Instant::from_seconds(world.app.now().seconds() + 31 * 86_400).to_string();
+        let slots = format!("{BOOKINGS}/availability?booking_type_id={kind}&date={day}&to={}", &last[..10]);
+        for room in 0..12 {
+            let body = json!({"name": format!("Room {room}"), "type": "room", "hours": hours});
+            assert_eq!(nakheel.get(&slots).await.expect(200)["data"], json!([]));
+            nakheel.post(RESOURCES, body).await.expect(201);
+        }
+        let refused = nakheel.get(&slots).await.expect(422);
+        assert_eq!(refused["errors"], json!({"to": ["There are too many slots. Ask for fewer days, or for one resource."]}));
+    }
+
     async fn the_database_itself_refuses_two_on_one_place(world: World) {
         let nakheel = world.workspace("nakheel").await;
         let sarah = nakheel.contact("Sarah", "+14155551234").await["id"].clone();

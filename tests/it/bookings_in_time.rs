@@ -5,7 +5,7 @@ use crate::bookings::{holds, with};
 use crate::cast::{bookable, bookable_time};
 use crate::on_both_engines;
 use crate::stored;
-use crate::world::Actor;
+use crate::world::{Actor, World};
 use serde_json::{Value, json};
 use skylight::kernel::Instant;
 use skylight_db::args;
@@ -130,34 +130,148 @@ on_both_engines! {
         let nakheel = world.workspace("nakheel").await;
         let sarah = nakheel.contact("Sarah", "+14155551234").await["id"].clone();
         let (kind, resource) = bookable(&nakheel, 1).await;
+        let body = |slot: u32, more: Value| with(&json!({"contact_id": sarah, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, slot)}), &more);
         let mut ids = Vec::new();
-        for slot in 0..4 {
-            let body = json!({"contact_id": sarah, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, slot)});
-            ids.push(nakheel.post(BOOKINGS, body).await.expect(201)["data"]["id"].clone());
+        for slot in 0..70 {
+            ids.push(nakheel.post(BOOKINGS, body(slot, json!({}))).await.expect(201)["data"]["id"].clone());
         }
+        // In the way of the last of them, and over before anybody looks.
+        let hold = nakheel.post(BOOKINGS, body(70, json!({"hold_minutes": 5}))).await.expect(201)["data"]["id"].clone();
+        let free = [body(0, json!({})), body(71, json!({}))];
+        let agreed: Vec<String> = (0..70).map(|slot| bookable_time(&world, slot + 1)).collect();
         // As if they had been made when the zone's clocks were five minutes behind what they are now.
-        let agreed: Vec<String> = (0..4).map(|slot| bookable_time(&world, slot + 1)).collect();
-        let mut tx = world.app.db.begin().await.unwrap();
-        for (id, agreed) in ids.iter().zip(&agreed) {
-            let local = agreed.trim_end_matches(".000000Z");
-            tx.exec("UPDATE booking SET local_starts_at = $2 WHERE id = $1", args![id.as_i64().unwrap(), local]).await.unwrap();
-        }
-        tx.exec("UPDATE booking_zone_data SET version = 'before'", args![]).await.unwrap();
-        tx.commit().await.unwrap();
-        world.restart_after(Duration::ZERO).await;
+        shown_on_the_wall(&world, &ids, &agreed).await;
+        known_clocks(&world, "2000a").await;
+        world.restart_after(Duration::from_secs(10 * 60)).await;
         let nakheel = Actor { base: world.base.clone(), ..nakheel };
-        until("they are where they were agreed on", async || {
-            let mut starts = Vec::new();
-            for id in &ids {
-                starts.push(nakheel.get(&format!("{BOOKINGS}/{id}")).await.expect(200)["data"]["starts_at"].as_str().unwrap().to_owned());
-            }
-            if starts == agreed { Ok(()) } else { Err(starts.join(", ")) }
-        }).await;
+        until_begin(&nakheel, &ids, &agreed).await;
         let history = nakheel.get(&format!("{BOOKINGS}/{}/history", ids[0])).await.expect(200);
         holds(&history["data"][0], &json!({"action": "moved", "reason": "The rules of the time zone changed."}));
-        let body = |slot: u32| json!({"contact_id": sarah, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, slot)});
-        nakheel.post(BOOKINGS, body(4)).await.expect(409);
-        nakheel.post(BOOKINGS, body(0)).await.expect(201);
+        holds(&nakheel.get(&format!("{BOOKINGS}/{hold}")).await.expect(200)["data"], &json!({"status": "cancelled"}));
+        let [first, behind] = free;
+        let begins = first["starts_at"].clone();
+        let first = nakheel.post(BOOKINGS, first).await.expect(201)["data"]["id"].clone();
+        nakheel.post(BOOKINGS, with(&behind, &json!({"starts_at": agreed[69]}))).await.expect(409);
+
+        // A node of the earlier release has booked meanwhile, by its own clocks.
+        let late = vec![bookable_time(&world, 90)];
+        shown_on_the_wall(&world, std::slice::from_ref(&first), &late).await;
+        // A node whose clocks are the earlier ones leaves it alone.
+        known_clocks(&world, "9999z").await;
+        world.clock.advance(Duration::from_secs(3_600));
+        until("it was left for others", async || {
+            let sql = "SELECT COUNT(*) FROM job JOIN job_lane ON job_lane.id = job.lane_id WHERE job_lane.kind = 'bookings.rehang' AND attempt > 0";
+            let left: i64 = skylight_db::Read::one(&world.app.db, sql, args![]).await.unwrap();
+            if left > 0 { Ok(()) } else { Err(left.to_string()) }
+        }).await;
+        holds(&nakheel.get(&format!("{BOOKINGS}/{first}")).await.expect(200)["data"], &json!({"starts_at": begins}));
+        known_clocks(&world, skylight::kernel::timezone::version()).await;
+        world.clock.advance(Duration::from_secs(60));
+        until_begin(&nakheel, std::slice::from_ref(&first), &late).await;
+        // Started again, by whichever release: nothing moves twice.
+        world.restart_after(Duration::ZERO).await;
+        stored::at_rest(&world).await;
+        let nakheel = Actor { base: world.base.clone(), ..nakheel };
+        until_begin(&nakheel, &ids, &agreed).await;
+        let told = nakheel.get(&format!("{BOOKINGS}/{first}/history")).await.expect(200);
+        assert_eq!(told["meta"]["total"], 2, "{told}");
+    }
+
+    async fn a_booking_keeps_the_length_it_was_given_whatever_becomes_of_its_type(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let sarah = nakheel.contact("Sarah", "+14155551234").await["id"].clone();
+        let (kind, resource) = bookable(&nakheel, 1).await;
+        nakheel.put(&format!("{TYPES}/{kind}"), json!({"duration_minutes": 60, "slot_step_minutes": 5})).await.expect(200);
+        let body = json!({"contact_id": sarah, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, 0), "hold_minutes": 600});
+        let booking = nakheel.post(BOOKINGS, body.clone()).await.expect(201)["data"]["id"].clone();
+        let one = format!("{BOOKINGS}/{booking}");
+        nakheel.put(&format!("{TYPES}/{kind}"), json!({"duration_minutes": 5})).await.expect(200);
+        holds(&nakheel.put(&one, json!({"status": "confirmed"})).await.expect(200)["data"], &json!({"ends_at": bookable_time(&world, 12)}));
+        let moved = nakheel.put(&one, json!({"starts_at": bookable_time(&world, 1)})).await.expect(200);
+        holds(&moved["data"], &json!({"ends_at": bookable_time(&world, 13)}));
+        // What it may be moved to: beside itself, and as long as it is.
+        let day = &bookable_time(&world, 0)[..10];
+        let free = format!("{BOOKINGS}/availability?booking_type_id={kind}&date={day}&timezone=UTC");
+        let starts = async |query: &str| {
+            let slots = nakheel.get(&format!("{free}{query}")).await.expect(200)["data"].clone();
+            slots.as_array().unwrap().iter().map(|slot| (slot["starts_at"].clone(), slot["ends_at"].clone())).collect::<Vec<_>>()
+        };
+        let own = (json!(bookable_time(&world, 2)), json!(bookable_time(&world, 14)));
+        assert!(starts(&format!("&booking_id={booking}")).await.contains(&own));
+        assert!(starts("").await.iter().all(|(begin, _)| *begin != own.0));
+        for wrong in [json!(999_999), json!(null)] {
+            let other = nakheel.post(TYPES, json!({"name": "Other", "duration_minutes": 5})).await.expect(201)["data"]["id"].clone();
+            let query = match wrong.is_null() {
+                true => format!("{BOOKINGS}/availability?booking_type_id={other}&date={day}&booking_id={booking}"),
+                false => format!("{free}&booking_id={wrong}"),
+            };
+            assert_eq!(nakheel.get(&query).await.expect(422)["errors"], json!({"booking_id": ["The selected booking id is invalid."]}));
+        }
+        // Its type is not offered any more, and served by name alone: it can still be moved.
+        nakheel.delete(&format!("{TYPES}/{kind}")).await.expect(204);
+        nakheel.post(BOOKINGS, body).await.expect(422);
+        nakheel.put(&one, json!({"starts_at": bookable_time(&world, 3)})).await.expect(200);
+        let end = Instant::parse_span(&bookable_time(&world, 15)).unwrap().0;
+        world.clock.advance(world.app.now().until(end) + Duration::from_secs(1));
+        until("it is completed when it is over, and not before", async || {
+            let status = nakheel.get(&one).await.expect(200)["data"]["status"].clone();
+            if status == "completed" { Ok(()) } else { Err(status.to_string()) }
+        }).await;
+    }
+
+    async fn a_hold_ends_when_its_time_begins(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let sarah = nakheel.contact("Sarah", "+14155551234").await["id"].clone();
+        let (kind, resource) = bookable(&nakheel, 1).await;
+        let begin = Instant::parse_span(&bookable_time(&world, 0)).unwrap().0;
+        world.clock.advance(world.app.now().until(begin) - Duration::from_secs(3_600));
+        let at = |slot: i64| Instant::from_seconds(begin.seconds() + slot * 300).to_string();
+        let body = json!({"contact_id": sarah, "booking_type_id": kind, "resource_id": resource, "starts_at": at(2), "hold_minutes": 1_440});
+        let hold = nakheel.post(BOOKINGS, body).await.expect(201)["data"].clone();
+        holds(&hold, &json!({"held_until": at(2)}));
+        let one = format!("{BOOKINGS}/{}", hold["id"]);
+        holds(&nakheel.put(&one, json!({"starts_at": at(1)})).await.expect(200)["data"], &json!({"held_until": at(1), "status": "pending"}));
+        world.clock.advance(Duration::from_secs(3_900));
+        until("it lapses", async || {
+            let status = nakheel.get(&one).await.expect(200)["data"]["status"].clone();
+            if status == "cancelled" { Ok(()) } else { Err(status.to_string()) }
+        }).await;
+    }
+
+    async fn nobody_is_reminded_twice_at_once_or_of_what_has_begun(world: World) {
+        let mut world = world;
+        let nakheel = world.workspace("nakheel").await;
+        nakheel.sandbox().await;
+        let (kind, resource) = bookable(&nakheel, 2).await;
+        let reminders = json!([{"minutes_before": 600, "text": "Today."}, {"minutes_before": 60, "text": "In an hour."}]);
+        nakheel.put(&format!("{TYPES}/{kind}"), json!({"reminders": reminders, "auto_complete": false})).await.expect(200);
+        let mut people = Vec::new();
+        for (n, slot) in [0, 120].into_iter().enumerate() {
+            let contact = nakheel.contact(&format!("Sarah {n}"), &format!("+1415555123{n}")).await["id"].clone();
+            let body = json!({"contact_id": contact, "booking_type_id": kind, "resource_id": resource, "starts_at": bookable_time(&world, slot)});
+            people.push((contact, nakheel.post(BOOKINGS, body).await.expect(201)["data"]["id"].clone()));
+        }
+        // No server ran until the first one had begun, and the second one was half an hour ahead.
+        let later = Instant::parse_span(&bookable_time(&world, 114)).unwrap().0;
+        world.restart_after(world.app.now().until(later)).await;
+        let nakheel = Actor { base: world.base.clone(), ..nakheel };
+        let told = async |booking: &Value| {
+            let history = nakheel.get(&format!("{BOOKINGS}/{booking}/history")).await.expect(200)["data"].clone();
+            let entry = |entry: &Value| (entry["action"] == "reminded" || entry["action"] == "not_reminded").then(|| entry["reason"].clone());
+            history.as_array().unwrap().iter().filter_map(entry).collect::<Vec<_>>()
+        };
+        let (both, begun) = ("A later reminder was due as well.", "The booking had begun.");
+        for ((_, booking), expected) in people.iter().zip([json!([begun, both]), json!([null, both])]) {
+            until("the reminders were looked at", async || {
+                let told = json!(told(booking).await);
+                if told == expected { Ok(()) } else { Err(told.to_string()) }
+            }).await;
+        }
+        for ((contact, _), expected) in people.iter().zip([json!([]), json!(["In an hour."])]) {
+            let messages = nakheel.get(&format!("/api/v1/contacts/{contact}/messages")).await.expect(200);
+            let texts: Vec<_> = messages["data"].as_array().unwrap().iter().map(|message| message["content"].clone()).collect();
+            assert_eq!(json!(texts), expected);
+        }
     }
 
     async fn nothing_of_bookings_is_left_of_a_deleted_workspace(world: World) {
@@ -177,4 +291,34 @@ on_both_engines! {
             if left.is_empty() { Ok(()) } else { Err(left.join(", ")) }
         }).await;
     }
+}
+
+/// What the clock on the wall shows when these begin, as it was agreed on.
+async fn shown_on_the_wall(world: &World, ids: &[Value], agreed: &[String]) {
+    let mut tx = world.app.db.begin().await.unwrap();
+    for (id, agreed) in ids.iter().zip(agreed) {
+        let local = agreed.trim_end_matches(".000000Z");
+        let sql = "UPDATE booking SET local_starts_at = $2 WHERE id = $1";
+        tx.exec(sql, args![id.as_i64().unwrap(), local]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// The latest data of zones that some release has brought.
+async fn known_clocks(world: &World, version: &str) {
+    let mut tx = world.app.db.begin().await.unwrap();
+    tx.exec("UPDATE booking_zone_data SET version = $1", args![version]).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn until_begin(nakheel: &Actor, ids: &[Value], expected: &[String]) {
+    until("they are where they were agreed on", async || {
+        let mut starts = Vec::new();
+        for id in ids {
+            let booking = nakheel.get(&format!("{BOOKINGS}/{id}")).await.expect(200);
+            starts.push(booking["data"]["starts_at"].as_str().unwrap().to_owned());
+        }
+        if starts == expected { Ok(()) } else { Err(starts.join(", ")) }
+    })
+    .await;
 }

@@ -91,6 +91,7 @@ impl<'a> Owner<'a> {
             "client_id" => self.workspace.id.into(),
             "booking_type_id" | "booking_type_ids" => self.bookable().await.0.clone(),
             "resource_id" => self.bookable().await.1.clone(),
+            "booking_id" => self.booking().await["id"].clone(),
             other => panic!("what does {other} refer to? Teach it to `Owner::referred` in tests/it/cast.rs"),
         })
     }

@@ -115,7 +115,8 @@ async fn who_wakes_a_workspace_locks_its_lanes_in_the_order_of_those_who_queue()
         tokio::spawn(async move { rawabi.post(&path, json!({})).await })
     };
     eventually("it waits for the first lane", async || {
-        let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting =
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let waiting: i64 = (&world.app.db).one(waiting, args![]).await.unwrap();
         (waiting > 0).then_some(())
     })
@@ -231,7 +232,8 @@ async fn what_waits_for_its_number_is_found_without_reading_the_log() {
 
 /// Rows of the event log that were read in full, or through the index of their ids.
 async fn read(world: &World) -> i64 {
-    let read = "SELECT CAST(seq_tup_read + (SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'event_pkey')
+    let read =
+        "SELECT CAST(seq_tup_read + (SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'event_pkey')
                     AS BIGINT) FROM pg_stat_user_tables WHERE relname = 'event'";
     (&world.app.db).one(read, args![]).await.unwrap()
 }

@@ -333,6 +333,22 @@ impl Tx {
         }
     }
 
+    /// The clause that keeps the rows a statement reads as they are; others may keep them too.
+    pub fn for_share(&self) -> &'static str {
+        match self.inner {
+            TxInner::Sqlite(_) => "",
+            TxInner::Postgres(_) => "FOR SHARE",
+        }
+    }
+
+    /// Likewise, only from being deleted.
+    pub fn for_key_share(&self) -> &'static str {
+        match self.inner {
+            TxInner::Sqlite(_) => "",
+            TxInner::Postgres(_) => "FOR KEY SHARE",
+        }
+    }
+
     /// Takes an installation-wide lock until the end of the transaction, or answers that somebody else has it. On SQLite
     /// the writer is that lock.
     pub async fn try_lock(&mut self, key: i64) -> Result<bool> {

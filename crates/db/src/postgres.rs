@@ -25,9 +25,11 @@ impl std::fmt::Debug for PostgresSettings {
     }
 }
 
-/// Sent with every connection. A statement that needs longer (a migration) says so itself.
+/// Sent with every connection. A statement that needs longer (a migration) says so itself. Starting helpers or a compiler takes
+/// longer than what is asked here is worth, and the planner, who guesses how much a word index finds, would do both.
 const SESSION: &str = "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=30000 \
-                       -c synchronous_commit=on -c client_min_messages=warning -c timezone=UTC";
+                       -c synchronous_commit=on -c client_min_messages=warning -c timezone=UTC \
+                       -c max_parallel_workers_per_gather=0 -c jit=off";
 const WAIT: Duration = Duration::from_secs(5);
 /// A server that vanished without a word is noticed after about so long.
 const SILENCE: Duration = Duration::from_secs(15);

@@ -79,6 +79,7 @@ fn availability_route() -> Route {
         .query("date", "instant", "The first day, `YYYY-MM-DD`, in `timezone`. Required.")
         .query("to", "instant", "The last day (default: the first one; at most 31 days).")
         .query("resource_id", "integer", "Only slots of this resource.")
+        .query("booking_id", "integer", "A booking that is to be moved: its own time counts as free, and slots are as long as it is.")
         .query("timezone", "string", "Whose days are meant (default: the workspace's zone).")
         .answers::<Slot>(200, Shape::All)
 }

@@ -4,7 +4,7 @@
 use crate::auth::WorkspaceScope;
 use crate::bookings::seats::Taken;
 use crate::kernel::Instant;
-use skylight_db::{Param, Read, Result, Tx, args, from_row, list, padded};
+use skylight_db::{Param, Read, Result, Tx, Value, args, from_row, list, padded};
 
 /// Holds a resource's row until the end of the transaction; false if there is none. Who only refers to it does not wait.
 pub async fn lock_resource(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
@@ -33,39 +33,52 @@ pub async fn is_booked(tx: &mut Tx, scope: WorkspaceScope, resource: i64, now: I
     Ok(tx.opt::<i64>(sql, args![scope, resource, now]).await?.is_some())
 }
 
-/// A place that is taken, and whose.
-pub struct SeatRow {
+/// When a place of a resource is taken.
+pub struct BusyRow {
     pub resource: i64,
-    booking: i64,
-    seat: i64,
-    from: Instant,
-    to: Instant,
+    pub from: Instant,
+    pub to: Instant,
 }
 
-from_row!(SeatRow { resource, booking, seat, from, to });
+from_row!(BusyRow { resource, from, to });
 
-impl SeatRow {
-    pub fn taken(&self) -> Taken {
-        Taken { booking: self.booking, seat: self.seat, from: self.from, to: self.to }
-    }
-}
-
-/// What is taken of resources at any moment of a span. Holds that are over take nothing.
-pub async fn taken(
+/// When places of resources are taken in a span, by others than a booking. Holds that are over take nothing. All of it stands
+/// in the index.
+pub async fn busy(
     read: impl Read,
     scope: WorkspaceScope,
     resources: &[i64],
     (from, to): (Instant, Instant),
+    but: Option<i64>,
     now: Instant,
-) -> Result<Vec<SeatRow>> {
-    let (names, mut values) = padded(5, resources);
-    values.splice(0..0, [scope.value(), from.value(), to.value(), now.value()]);
+) -> Result<Vec<BusyRow>> {
+    let (names, mut values) = padded(6, resources);
+    values.splice(0..0, [scope.value(), from.value(), to.value(), now.value(), Value::Int(but.unwrap_or(0))]);
     let sql = format!(
-        "SELECT resource_id, booking_id, seat, starts_at, ends_at FROM booking_seat
+        "SELECT resource_id, starts_at, ends_at FROM booking_seat
          WHERE workspace_id = $1 AND resource_id IN ({names}) AND ends_at > $2 AND starts_at < $3
-           AND (held_until IS NULL OR held_until > $4)"
+           AND (held_until IS NULL OR held_until > $4) AND booking_id <> $5"
     );
     read.all(&sql, &values).await
+}
+
+from_row!(Taken { booking, seat, from, to });
+
+/// The places of a resource that are taken at any moment of a span. Holds that are over take nothing.
+pub async fn taken(
+    tx: &mut Tx,
+    scope: WorkspaceScope,
+    resource: i64,
+    (from, to): (Instant, Instant),
+    now: Instant,
+) -> Result<Vec<Taken>> {
+    tx.all(
+        "SELECT booking_id, seat, starts_at, ends_at FROM booking_seat
+         WHERE workspace_id = $1 AND resource_id = $2 AND ends_at > $3 AND starts_at < $4
+           AND (held_until IS NULL OR held_until > $5)",
+        args![scope, resource, from, to, now],
+    )
+    .await
 }
 
 /// Bookings whose holds on resources are over, though nobody has noticed.

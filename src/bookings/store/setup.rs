@@ -9,7 +9,7 @@ use crate::kernel::Instant;
 use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, args, from_row, list, padded};
 
 /// A type as [`FromRow`] reads it.
-const TYPE: &str = "id, name, duration_minutes, description, buffer_before_minutes, buffer_after_minutes,
+pub(super) const TYPE: &str = "id, name, duration_minutes, description, buffer_before_minutes, buffer_after_minutes,
     min_notice_minutes, max_days_ahead, slot_step_minutes, auto_complete, reminders, is_active, created_at,
     updated_at";
 
@@ -84,6 +84,13 @@ pub async fn lock_type(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bo
     let lock = tx.for_no_key_update();
     let sql = format!("SELECT id FROM booking_type WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL {lock}");
     Ok(tx.opt::<i64>(&sql, args![scope, id]).await?.is_some())
+}
+
+/// Keeps a type from being changed or deleted until the end of the transaction. Others may keep it too.
+pub async fn keep_type(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<()> {
+    let lock = tx.for_share();
+    let sql = format!("SELECT id FROM booking_type WHERE workspace_id = $1 AND id = $2 {lock}");
+    tx.opt::<i64>(&sql, args![scope, id]).await.map(|_| ())
 }
 
 pub async fn update_type(tx: &mut Tx, scope: WorkspaceScope, kind: &BookingType) -> Result<()> {
@@ -183,16 +190,22 @@ pub async fn resource_name(read: impl Read, scope: WorkspaceScope, id: i64) -> R
     read.one("SELECT name FROM booking_resource WHERE workspace_id = $1 AND id = $2", args![scope, id]).await
 }
 
-/// Those that take bookings of a type, or the one of them that is named.
-pub async fn serving(read: impl Read, scope: WorkspaceScope, kind: i64, named: Option<i64>) -> Result<Vec<Resource>> {
+/// Those that take bookings of a type, or the one of them that is named. One may be known to serve it already.
+pub async fn serving(
+    read: impl Read,
+    scope: WorkspaceScope,
+    kind: i64,
+    named: Option<i64>,
+    known: Option<i64>,
+) -> Result<Vec<Resource>> {
     let sql = format!(
         "SELECT {RESOURCE} FROM booking_resource AS r
          WHERE r.workspace_id = $1 AND r.deleted_at IS NULL AND r.is_active AND (r.id = $3 OR $3 IS NULL)
-           AND (r.serves_all OR EXISTS (SELECT 1 FROM booking_resource_type AS s
+           AND (r.serves_all OR r.id = $4 OR EXISTS (SELECT 1 FROM booking_resource_type AS s
                 WHERE s.workspace_id = $1 AND s.resource_id = r.id AND s.booking_type_id = $2))
          ORDER BY r.id"
     );
-    read.all(&sql, args![scope, kind, named]).await
+    read.all(&sql, args![scope, kind, named, known]).await
 }
 
 pub async fn count_resources(read: impl Read, scope: WorkspaceScope) -> Result<i64> {

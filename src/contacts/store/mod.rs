@@ -95,6 +95,13 @@ pub async fn lock(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
     Ok(tx.exec(held, args![scope, id]).await? == 1)
 }
 
+/// Keeps a contact from being deleted until the end of the transaction; false if there is none.
+pub async fn keep(tx: &mut Tx, scope: WorkspaceScope, id: i64) -> Result<bool> {
+    let lock = tx.for_key_share();
+    let sql = format!("SELECT id FROM contact WHERE workspace_id = $1 AND id = $2 {lock}");
+    Ok(tx.opt::<i64>(&sql, args![scope, id]).await?.is_some())
+}
+
 /// Holds the contacts with these ids, and those of a type with these numbers, in the order of their ids.
 pub async fn hold(
     tx: &mut Tx,

@@ -1,12 +1,11 @@
 //! Pages for a partner's people.
 
 pub mod home;
-pub mod invite;
-pub mod reset;
+pub mod password;
 pub mod sign_in;
 
 use crate::http::Route;
 
 pub fn routes() -> Vec<Route> {
-    [home::routes(), invite::routes(), reset::routes(), sign_in::routes()].into_iter().flatten().collect()
+    [home::routes(), password::routes(), sign_in::routes()].into_iter().flatten().collect()
 }

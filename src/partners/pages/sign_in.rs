@@ -1,7 +1,9 @@
 //! Coming in as a partner, and leaving.
 
+use super::password::Members;
 use crate::app::{Origin, Trace};
 use crate::auth::sessions;
+use crate::dashboard::people::People;
 use crate::dashboard::sign_in::{self, Door, Visitor, end_former};
 use crate::dashboard::{Reader, TAG};
 use crate::http::browser::PARTNER_SESSION;
@@ -14,8 +16,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, Method};
 
-const LOGIN: &str = "/partner/login";
-const DOOR: Door = Door { path: LOGIN, landing: "/partner", cookie: PARTNER_SESSION, forgot: "/partner/forgot" };
+const LOGIN: &str = Members::LOGIN;
+const DOOR: Door = Door { path: LOGIN, landing: "/partner", cookie: PARTNER_SESSION, forgot: Members::FORGOT };
 
 pub fn routes() -> Vec<Route> {
     vec![

@@ -1,22 +1,16 @@
 //! A partner's own people: they are invited by the operator, choose a password, and sign in. Their logins are apart from those
 //! of their clients' people: one e-mail may be both. Tables: `partner_user`, `partner_link`.
 
+pub mod link;
 pub mod reset;
 mod store;
 
-use super::{Colour, Partner, profile};
+use super::profile;
 use crate::app::{Actor, ActorKind, App, Trace, Unit};
 use crate::audit::{self, Action, Changes};
 use crate::auth::guesses::Attempt;
-use crate::auth::{Hashed, PartnerScope, Typed, sessions, tokens};
-use crate::kernel::token::{self, TokenKind};
-use crate::kernel::{Email, Error, Instant, Result, Secret, secret};
-use std::time::Duration;
-
-/// How long an invitation opens.
-const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-const PURPOSE: &str = "invite";
+use crate::auth::{PartnerScope, Purpose, Typed, sessions, tokens};
+use crate::kernel::{Email, Error, Instant, Result, Secret};
 
 /// A link just issued. Whoever issues it hands it on.
 #[derive(Debug)]
@@ -31,69 +25,15 @@ pub async fn invite(unit: &mut Unit, partner: PartnerScope, email: &Email) -> Re
     let now = unit.now();
     let user = store::insert_or_find(&mut unit.tx, partner, email, now).await?;
     let user = user.ok_or_else(|| Error::field("email", "The email has already been taken."))?;
-    store::void_links(&mut unit.tx, partner, user, None).await?;
-    let token = token::make(TokenKind::PartnerInvitation, &*unit.app().random);
-    let expires_at = now.after(LIFE);
-    let link = store::NewLink { user, purpose: PURPOSE, hash: secret::digest(token.reveal()), expires_at, now };
-    store::insert_link(&mut unit.tx, partner, &link).await?;
+    let link = link::make(unit, Purpose::Invitation);
+    link::give(unit, partner, user, &link).await?;
     audit::record_for_partner(unit, partner, Action::PartnerMemberInvited, user, Changes::of("email", email)).await?;
-    let url = Secret::new(unit.app().config.public(&format!("/partner/invite?token={}", token.reveal())));
-    Ok(Invitation { url, expires_at })
+    Ok(Invitation { url: link.url, expires_at: link.expires_at })
 }
 
 /// Whether an e-mail is the login of one of some partner's people.
 pub async fn is_taken(unit: &mut Unit, email: &Email) -> Result<bool> {
     Ok(store::is_taken(&mut unit.tx, &email.key()).await?)
-}
-
-/// Somebody who holds an open link.
-#[derive(Debug)]
-pub struct Invited {
-    scope: PartnerScope,
-    user: i64,
-    hash: [u8; 32],
-    pub email: String,
-    pub company_name: String,
-    pub colour: Option<Colour>,
-    /// The path of the logo.
-    pub logo: Option<String>,
-}
-
-/// Whose link this is; none if it is malformed, unknown, used, replaced or expired, or the partner is suspended. Looking does
-/// not use it.
-pub async fn invited(app: &App, token: &str) -> Result<Option<Invited>> {
-    if token::kind_of(token) != Some(TokenKind::PartnerInvitation) {
-        return Ok(None);
-    }
-    let hash = secret::digest(token);
-    let Some(row) = store::open_link(&app.db, PURPOSE, &hash, app.now()).await? else { return Ok(None) };
-    let scope = PartnerScope::of_person(row.partner_id);
-    let Partner { company_name, branding, .. } = profile(&app.db, scope).await?;
-    let colour = branding.primary_color.as_deref().and_then(Colour::parse);
-    Ok(Some(Invited {
-        scope,
-        user: row.user_id,
-        hash,
-        email: row.email,
-        company_name,
-        colour,
-        logo: branding.logo_url,
-    }))
-}
-
-/// Uses a link up and sets the password; false if somebody else was first.
-pub async fn accept(unit: &mut Unit, invited: &Invited, password: &Hashed) -> Result<bool> {
-    let Invited { scope, user, hash, .. } = invited;
-    let now = unit.now();
-    let is_there = store::lock(&mut unit.tx, *scope, *user).await?;
-    if !is_there || !store::use_link(&mut unit.tx, *scope, PURPOSE, hash, now).await? {
-        return Ok(false);
-    }
-    store::set_password(&mut unit.tx, *scope, *user, password.reveal(), now).await?;
-    unit.is_by(Actor::new(ActorKind::PartnerMember, *user, &invited.email));
-    audit::record_for_partner(unit, *scope, Action::PartnerMemberJoined, *user, Changes::none()).await?;
-    sessions::end_partner_user(unit, *scope, *user).await?;
-    Ok(true)
 }
 
 /// Somebody who knew the password that was stored a moment ago.

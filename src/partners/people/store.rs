@@ -1,6 +1,6 @@
 //! All SQL of `partner_user` and `partner_link`.
 
-use crate::auth::PartnerScope;
+use crate::auth::{NewLink, PartnerScope, Purpose};
 use crate::kernel::{Email, Instant};
 use skylight_db::{Read, Result, Tx, args, from_row};
 
@@ -22,22 +22,13 @@ pub async fn is_taken(tx: &mut Tx, key: &str) -> Result<bool> {
 }
 
 /// Whatever links somebody has, of one purpose or of all, none opens any more.
-pub async fn void_links(tx: &mut Tx, partner: PartnerScope, user: i64, purpose: Option<&str>) -> Result<()> {
+pub async fn void_links(tx: &mut Tx, partner: PartnerScope, user: i64, purpose: Option<Purpose>) -> Result<()> {
     let sql = "DELETE FROM partner_link WHERE partner_id = $1 AND user_id = $2 AND purpose = COALESCE($3, purpose)";
     tx.exec(sql, args![partner, user, purpose]).await.map(|_| ())
 }
 
-/// A link to be.
-pub struct NewLink {
-    pub user: i64,
-    pub purpose: &'static str,
-    pub hash: [u8; 32],
-    pub expires_at: Instant,
-    pub now: Instant,
-}
-
-pub async fn insert_link(tx: &mut Tx, partner: PartnerScope, link: &NewLink) -> Result<()> {
-    let NewLink { user, purpose, hash, expires_at, now } = link;
+pub async fn insert_link(tx: &mut Tx, partner: PartnerScope, user: i64, link: &NewLink, now: Instant) -> Result<()> {
+    let NewLink { purpose, hash, expires_at, .. } = link;
     tx.exec(
         "INSERT INTO partner_link (partner_id, user_id, purpose, hash, expires_at, created_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -55,7 +46,7 @@ pub struct LinkRow {
 }
 from_row!(LinkRow { partner_id, user_id, email });
 
-pub async fn open_link(read: impl Read, purpose: &str, hash: &[u8; 32], now: Instant) -> Result<Option<LinkRow>> {
+pub async fn open_link(read: impl Read, purpose: Purpose, hash: &[u8; 32], now: Instant) -> Result<Option<LinkRow>> {
     read.opt(
         "SELECT partner_link.partner_id, partner_link.user_id, partner_user.email
          FROM partner_link
@@ -72,7 +63,7 @@ pub async fn open_link(read: impl Read, purpose: &str, hash: &[u8; 32], now: Ins
 pub async fn use_link(
     tx: &mut Tx,
     partner: PartnerScope,
-    purpose: &str,
+    purpose: Purpose,
     hash: &[u8; 32],
     now: Instant,
 ) -> Result<bool> {

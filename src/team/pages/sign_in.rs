@@ -1,7 +1,9 @@
 //! Coming in to a workspace, and leaving it.
 
+use super::password::Members;
 use crate::app::{Origin, Trace};
 use crate::auth::sessions;
+use crate::dashboard::people::People;
 use crate::dashboard::sign_in::{self, Door, Visitor, end_former};
 use crate::dashboard::{Frame, Reader, TAG};
 use crate::http::browser::SESSION;
@@ -14,8 +16,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, Method};
 
-const LOGIN: &str = "/login";
-const DOOR: Door = Door { path: LOGIN, landing: "/dashboard", cookie: SESSION, forgot: "/forgot" };
+const LOGIN: &str = Members::LOGIN;
+const DOOR: Door = Door { path: LOGIN, landing: "/dashboard", cookie: SESSION, forgot: Members::FORGOT };
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -32,7 +34,7 @@ async fn frame(http: &Http, reader: &Reader, workspace: &str) -> Result<Frame> {
         url::form_urlencoded::Serializer::new(String::new()).append_pair("workspace", workspace).finish()
     );
     Ok(match workspaces::face_of_slug(&http.app.db, workspace).await? {
-        Some(face) => reader.frame(&face.brand, face.colour, face.logo.as_deref(), &here),
+        Some(face) => reader.frame_of(&face, &here),
         None => reader.bare_frame(LOGIN),
     })
 }

@@ -5,12 +5,13 @@ pub mod api;
 pub mod pages;
 mod store;
 
-use super::{Face, face, of_partner};
+use super::{face, of_partner};
 use crate::app::{Actor, ActorKind, App, Unit};
 use crate::audit::{self, Action, Changes};
 use crate::auth::{self, PartnerScope, WorkspaceScope, sessions};
 use crate::kernel::token::{self, TokenKind};
 use crate::kernel::{Error, Instant, Result, Secret, secret};
+use crate::partners::Face;
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;

@@ -1,6 +1,6 @@
 //! Entering a client's workspace, and ending visits from either side.
 
-use super::{Invited, enter, invited};
+use super::{enter, invited};
 use crate::app::{Origin, Trace};
 use crate::auth::sessions;
 use crate::dashboard::sign_in::{Anonymous, check_form, end_former};
@@ -47,22 +47,14 @@ struct VisitPage<'a> {
     token: &'a str,
 }
 
-fn frame(reader: &Reader, invited: &Invited, token: &str) -> Frame {
-    reader.frame(
-        &invited.face.brand,
-        invited.face.colour,
-        invited.face.logo.as_deref(),
-        &format!("{ENTER}?token={token}"),
-    )
-}
-
 async fn show(State(http): State<Http>, reader: Reader, headers: HeaderMap) -> Result<Response> {
     let token = reader.asked_for("token").unwrap_or_default();
     let Some(invited) = invited(&http.app, token).await? else {
         return choose::dead(&reader, reader.words().visit_dead_why);
     };
     let anonymous = Anonymous::of(&http.app, &headers)?;
-    let (frame, company) = (frame(&reader, &invited, token), invited.face.company_name.as_str());
+    let frame = reader.frame_of(&invited.face, &format!("{ENTER}?token={token}"));
+    let company = invited.face.company_name.as_str();
     let page = VisitPage { frame, company, form: &anonymous.form, token };
     let response = reader.page(StatusCode::OK, Referrer::Nobody, &page)?;
     Ok(anonymous.set_on(response))

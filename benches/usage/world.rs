@@ -1,18 +1,12 @@
 //! The database's content, written past the API.
 
-use crate::Result;
+use crate::common::Result;
+use crate::common::place::{Place, analyze, exec, new_client, new_partner};
 use skylight::app::App;
 use skylight::auth::{PartnerScope, WorkspaceScope};
-use skylight::cli::{manage, serve};
-use skylight::config::Config;
-use skylight::kernel::{Email, Instant, Month, SystemClock, SystemRandom, Timezone};
-use skylight::partners::PartnerPlan;
-use skylight::team::NewAdmin;
-use skylight::workspaces::{NewClient, PURGED_TABLES};
-use skylight_db::{Engine, Read, Value, args};
-use skylight_test_support::postgres::TestDatabase;
-use skylight_test_support::tempdir::TempDir;
-use std::path::Path;
+use skylight::kernel::{Instant, Month};
+use skylight::workspaces::PURGED_TABLES;
+use skylight_db::{Read, Value, args};
 use std::time::Duration;
 
 /// Rows written by one statement: PostgreSQL gives up on it after five seconds.
@@ -44,11 +38,10 @@ const TAG: &str = "INSERT INTO tag (workspace_id, title, created_at) VALUES ($1,
 const GROUP: &str = "INSERT INTO contact_group (workspace_id, kind, name, status, created_at, updated_at)
      VALUES ($1, 'list', 'All', 1, 1, 1)";
 
-pub struct Place {
+pub struct World {
     pub partner_key: String,
     partner: PartnerScope,
-    folder: TempDir,
-    database: Option<TestDatabase>,
+    pub place: Place,
     app: App,
 }
 
@@ -58,34 +51,13 @@ pub struct Workspace {
     scope: WorkspaceScope,
 }
 
-impl Place {
+impl World {
     pub async fn make(postgres: bool) -> Result<Self> {
-        let database = if postgres { Some(TestDatabase::create().await) } else { None };
-        let folder = TempDir::new("bench");
-        let mut flags = vec![("data_dir".to_owned(), folder.path().display().to_string())];
-        flags.extend(database.iter().map(|database| ("database_url".to_owned(), database.url())));
-        let config = Config::load(None, [], flags).map_err(|faults| faults.join("; "))?;
-        let app = serve::open(config, Box::new(SystemClock), Box::new(SystemRandom)).await?;
-        let email = Email::parse("bench@partners.example").ok_or("an address")?;
-        let (partner, key) = manage::new_partner(&app, "Bench", &email, PartnerPlan::Enterprise).await?;
-        let place = Self { partner_key: key.reveal().to_owned(), partner: partner.scope, folder, database, app };
-        place.exec("UPDATE plan SET contacts = -1", args![]).await?;
-        Ok(place)
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.database.iter().map(|database| ("SKYLIGHT_DATABASE_URL", database.url())).collect()
-    }
-
-    async fn exec(&self, sql: &str, values: &[Value<'_>]) -> Result<()> {
-        let mut tx = self.app.db.begin().await?;
-        tx.exec(sql, values).await?;
-        tx.commit().await?;
-        Ok(())
+        let place = Place::make(postgres).await;
+        let app = place.open().await?;
+        let (partner, partner_key) = new_partner(&app).await?;
+        exec(&app, "UPDATE plan SET contacts = -1", args![]).await?;
+        Ok(Self { partner_key, partner, place, app })
     }
 
     /// Runs a statement over the numbers from one on, some at a time: they are `n` of the table `number`, and `$1` and `$2`
@@ -96,7 +68,7 @@ impl Place {
             let values = [&[Value::Int(from), Value::Int(until)], more].concat();
             let numbers = "WITH RECURSIVE number (n) AS (SELECT CAST($1 AS BIGINT) UNION ALL SELECT n + 1 FROM number \
                            WHERE n < CAST($2 AS BIGINT)) ";
-            self.exec(&format!("{numbers}{sql}"), &values).await?;
+            exec(&self.app, &format!("{numbers}{sql}"), &values).await?;
         }
         Ok(())
     }
@@ -119,14 +91,15 @@ impl Place {
             &[Value::Int(partner), Value::Int(born.micros())],
         )
         .await?;
-        self.exec(
+        exec(
+            &self.app,
             "INSERT INTO meter (workspace_id, contacts) SELECT id, id % 5000 FROM workspace WHERE partner_id = $1",
             args![self.partner],
         )
         .await?;
         let mut month = month_of(born);
         for _ in 0..months {
-            self.exec(
+            exec(&self.app,
                 "INSERT INTO meter_month (workspace_id, month, contacts, contacts_created, messages_accepted, messages_sent)
                  SELECT id, $2, id % 5000, id % 50, id % 900, id % 900 FROM workspace WHERE partner_id = $1",
                 args![self.partner, month],
@@ -148,7 +121,7 @@ impl Place {
                 "INSERT INTO contact (workspace_id, name, type, status, blacklisted, search_text, created_at, updated_at)
                  SELECT id, 'Sara', 'telegram', 'active', FALSE, 'sara', $1, $1 FROM workspace WHERE id <= 100",
             ] {
-                self.exec(sql, args![now]).await?;
+                exec(&self.app, sql, args![now]).await?;
             }
         }
         self.counted(
@@ -165,17 +138,12 @@ impl Place {
     }
 
     pub async fn analyze(&self) -> Result<()> {
-        // Autovacuum would, a minute later.
-        if self.app.db.engine() == Engine::Postgres { self.exec("ANALYZE", args![]).await } else { Ok(()) }
+        analyze(&self.app).await
     }
 
     pub async fn workspace(&self, name: &str) -> Result<Workspace> {
-        let email = Email::parse(&format!("{name}@clients.example")).ok_or("an address")?;
-        let admin = NewAdmin { first_name: "Sara".into(), last_name: "Hassan".into(), email, phone: None };
-        let (company_name, plan) = (name.to_owned(), "business".to_owned());
-        let new = NewClient { company_name, plan, admin, timezone: Timezone::utc(), country: None, skip_invite: true };
-        let (scope, key) = manage::new_workspace(&self.app, self.partner, &new).await?;
-        Ok(Workspace { id: scope.id(), key: key.reveal().to_owned(), scope })
+        let (scope, key) = new_client(&self.app, self.partner, name).await?;
+        Ok(Workspace { id: scope.id(), key, scope })
     }
 
     /// So many rows of a client: contacts with conversations, messages, tags, group members and notes, and their events.
@@ -187,8 +155,8 @@ impl Place {
         let first: i64 = (&self.app.db).one(first, args![of.scope]).await?;
         let channel = "SELECT MIN(id) FROM channel WHERE workspace_id = $1";
         let channel: i64 = (&self.app.db).one(channel, args![of.scope]).await?;
-        self.exec(TAG, args![of.scope]).await?;
-        self.exec(GROUP, args![of.scope]).await?;
+        exec(&self.app, TAG, args![of.scope]).await?;
+        exec(&self.app, GROUP, args![of.scope]).await?;
         let theirs = [Value::Int(of.id), Value::Int(first)];
         let [with_channel, with_both] = [vec![channel], vec![contacts, channel]]
             .map(|more| theirs.into_iter().chain(more.into_iter().map(Value::Int)).collect::<Vec<_>>());
@@ -203,7 +171,7 @@ impl Place {
         for (many, sql, values) in parts {
             self.counted(many, sql, values).await?;
         }
-        self.exec("UPDATE meter SET contacts = $2 WHERE workspace_id = $1", args![of.scope, contacts]).await?;
+        exec(&self.app, "UPDATE meter SET contacts = $2 WHERE workspace_id = $1", args![of.scope, contacts]).await?;
         self.left(of).await
     }
 

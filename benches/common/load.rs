@@ -1,7 +1,9 @@
 //! A load generator that costs little, because it shares the cores with the server: keep-alive connections, requests
 //! written into one buffer, answers read just far enough to know where the next one begins.
 
-use crate::Result;
+use super::Result;
+use std::fmt::Display;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,16 +24,32 @@ pub struct Load {
 #[derive(Debug)]
 pub struct Outcome {
     pub per_second: f64,
-    /// In microseconds, sorted.
-    latencies: Vec<u32>,
+    pub latencies: Latencies,
 }
 
-impl Outcome {
+/// How long things took, in microseconds, sorted.
+#[derive(Debug)]
+pub struct Latencies(Vec<u32>);
+
+impl Latencies {
+    pub fn of(mut micros: Vec<u32>) -> Self {
+        micros.sort_unstable();
+        Self(micros)
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// In milliseconds.
     pub fn percentile(&self, percent: usize) -> f64 {
-        let at = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
-        self.latencies.get(at).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
+        let at = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
+        self.0.get(at).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
     }
+}
+
+pub fn micros(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
 }
 
 impl Load {
@@ -63,7 +81,7 @@ impl Load {
                         break;
                     }
                     if ended >= from {
-                        latencies.push(u32::try_from((ended - began).as_micros()).unwrap_or(u32::MAX));
+                        latencies.push(micros(ended - began));
                     }
                 }
                 Ok(latencies)
@@ -74,10 +92,29 @@ impl Load {
             let of_one: Result<Vec<u32>> = ended?;
             latencies.extend(of_one?);
         }
-        latencies.sort_unstable();
         let per_second = latencies.len() as f64 / self.measured.as_secs_f64();
-        Ok(Outcome { per_second, latencies })
+        Ok(Outcome { per_second, latencies: Latencies::of(latencies) })
     }
+}
+
+/// The floor that others are compared to: a fixed JSON answer.
+pub fn floor(request: &mut Vec<u8>, _: usize) {
+    request.extend_from_slice(b"GET /health/live HTTP/1.1\r\nhost: bench\r\n\r\n");
+}
+
+/// The header comes in two pieces.
+pub fn get(request: &mut Vec<u8>, path: impl Display, [name, value]: [&str; 2]) {
+    // Writing to a vector cannot fail.
+    let _ = write!(request, "GET {path} HTTP/1.1\r\nhost: bench\r\n{name}{value}\r\n\r\n");
+}
+
+/// Likewise.
+pub fn post(request: &mut Vec<u8>, path: impl Display, [name, value]: [&str; 2], body: &str) {
+    let length = body.len();
+    let _ = write!(
+        request,
+        "POST {path} HTTP/1.1\r\nhost: bench\r\n{name}{value}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
 }
 
 /// One keep-alive connection.

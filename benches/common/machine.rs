@@ -1,10 +1,11 @@
 //! The measured process, and who else used the cores meanwhile.
 
-use crate::Result;
-use crate::load::Connection;
+use super::Result;
+use super::load::Connection;
+use super::place::Place;
 use skylight_test_support::process::free_port;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,15 +19,16 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(folder: &Path, settings: &[(&str, String)]) -> Result<Self> {
+    pub async fn start(place: &Place, settings: &[(&str, &str)]) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_skylight"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SKYLIGHT_")) {
             command.env_remove(name);
         }
         command.arg("serve").stdin(Stdio::null()).env("SKYLIGHT_LISTEN", address.to_string());
-        command.env("SKYLIGHT_DATA_DIR", folder).env("SKYLIGHT_LOG", "warn").env("SKYLIGHT_RATE_LIMIT_PER_MINUTE", "0");
-        command.envs(settings.iter().map(|(name, value)| (*name, value)));
+        command.env("SKYLIGHT_LOG", "warn").env("SKYLIGHT_RATE_LIMIT_PER_MINUTE", "0").envs(settings.iter().copied());
+        command.env("SKYLIGHT_DATA_DIR", place.folder());
+        command.envs(place.database_url().map(|url| ("SKYLIGHT_DATABASE_URL", url)));
         let began = Instant::now();
         let mut server = Self { child: command.spawn()?, address, ready_after: Duration::ZERO };
         while !is_ready(address).await {
@@ -43,12 +45,8 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// Resident memory in MB (10⁶ bytes).
     pub fn resident(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kib * 1024.0 / 1e6)
+        resident(self.child.id())
     }
 }
 
@@ -65,6 +63,22 @@ async fn is_ready(address: SocketAddr) -> bool {
     matches!(connection.exchange().await, Ok(200))
 }
 
+/// Resident memory of a process in MB (10⁶ bytes).
+pub fn resident(process: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1024.0 / 1e6)
+}
+
+/// Processor seconds that a process used so far.
+pub fn processor(process: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // Behind the name, which may hold anything: fields 3 and on; user and system time are the 14th and 15th.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    Ok(fields.iter().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS)
+}
+
 /// Processor seconds used so far: by the server, by this process, by the whole machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Cores {
@@ -76,27 +90,35 @@ pub struct Cores {
 
 impl Cores {
     pub fn now(server: &Server) -> Result<Self> {
-        let of_process = |id: u32| -> Result<f64> {
-            let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-            // Behind the name, which may hold anything: fields 3 and on; user and system time are the 14th and 15th.
-            let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-            Ok(fields.iter().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS)
-        };
         let stat = std::fs::read_to_string("/proc/stat")?;
         let line = stat.lines().next().unwrap_or_default();
         let times: Vec<f64> = line.split_whitespace().skip(1).take(8).filter_map(|ticks| ticks.parse().ok()).collect();
         // user nice system idle iowait irq softirq steal
         let idle: f64 = times.iter().skip(3).take(2).sum();
         let all = (times.iter().sum::<f64>() - idle) / TICKS;
-        let (server, load) = (of_process(server.child.id())?, of_process(std::process::id())?);
+        let (server, load) = (processor(server.child.id())?, processor(std::process::id())?);
         Ok(Self { at: Instant::now(), server, load, all })
     }
 
-    /// How many cores the server, the load and everybody else kept busy since then.
-    pub fn busy_since(self, before: Self) -> (f64, f64, f64) {
+    pub fn busy_since(self, before: Self) -> Busy {
         let seconds = (self.at - before.at).as_secs_f64();
         let (server, load) = ((self.server - before.server) / seconds, (self.load - before.load) / seconds);
-        (server, load, ((self.all - before.all) / seconds - server - load).max(0.0))
+        Busy { server, load, others: ((self.all - before.all) / seconds - server - load).max(0.0) }
+    }
+}
+
+/// How many cores the server, the load and everybody else kept busy.
+#[derive(Clone, Copy, Debug)]
+pub struct Busy {
+    pub server: f64,
+    load: f64,
+    pub others: f64,
+}
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, load, others } = self;
+        write!(f, "{server:.2} + {load:.2} + {others:.2}")
     }
 }
 
