@@ -34,6 +34,7 @@ migrations![
     "0021_lane_health",
     "0022_search_at_once",
     "0023_bookings",
+    "0024_booking_feeds",
     "0025_bookings_read_by_index",
     "0026_order",
 ];

@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import standardwebhooks
 import svix.webhooks
 
-SERVER = urllib.parse.urlsplit(os.environ["RECEIVERS_URL"])
-PARTNER = json.loads(os.environ["RECEIVERS_PARTNER"])
+SERVER = urllib.parse.urlsplit(os.environ["VERIFIER_URL"])
+PARTNER = json.loads(os.environ["VERIFIER_PARTNER"])
 PATIENCE = 60
 PACKAGES = {"standardwebhooks": standardwebhooks.Webhook, "svix": svix.webhooks.Webhook}
 

@@ -27,6 +27,8 @@ pub enum Bucket {
     /// A browser that is signed in as a partner.
     PartnerSession(i64),
     PartnerToken(i64),
+    /// Whoever reads a calendar by its address.
+    BookingFeed(i64),
     /// Requests without a valid key.
     Address(IpAddr),
 }
@@ -176,6 +178,7 @@ fn name(bucket: Bucket) -> String {
         Bucket::Session(id) => format!("s:{id}"),
         Bucket::PartnerSession(id) => format!("ps:{id}"),
         Bucket::PartnerToken(id) => format!("pt:{id}"),
+        Bucket::BookingFeed(id) => format!("bf:{id}"),
         Bucket::Address(address) => format!("a:{address}"),
     }
 }

@@ -14,9 +14,10 @@ use crate::kernel::{Error, Fields, Input, Instant, Result, Timezone};
 use crate::workspaces;
 use jiff::civil::Date;
 use jiff::{Span, tz::TimeZone};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeSeq, Serializer};
 use skylight_db::Db;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 const MOST_DAYS: i64 = 31;
@@ -26,14 +27,36 @@ const MOST_SLOTS: usize = 20_000;
 const MOST_TRIES: i64 = 500_000;
 
 /// A time that is free.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, serde::Serialize, ToSchema)]
 #[schema(as = BookingSlot)]
-pub struct Slot {
-    pub starts_at: Instant,
-    #[schema(example = "2026-03-04T13:00:00.000000Z")]
-    pub ends_at: Instant,
+pub struct Slot<'a> {
+    #[schema(value_type = Instant)]
+    starts_at: &'a str,
+    #[schema(value_type = Instant, example = "2026-03-04T13:00:00.000000Z")]
+    ends_at: &'a str,
     #[schema(example = 2)]
-    pub resource_id: i64,
+    resource_id: i64,
+}
+
+/// Times, each with the resources that are free then. Shown as one list of slots, by start and then by resource.
+#[derive(Debug, Default)]
+pub struct Slots {
+    duration: Duration,
+    free: BTreeMap<Instant, Vec<i64>>,
+}
+
+impl Serialize for Slots {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for (start, resources) in &self.free {
+            // Of thousands of slots most begin together.
+            let (starts_at, ends_at) = (start.to_string(), start.after(self.duration).to_string());
+            for resource_id in resources {
+                list.serialize_element(&Slot { starts_at: &starts_at, ends_at: &ends_at, resource_id: *resource_id })?;
+            }
+        }
+        list.end()
+    }
 }
 
 /// Which days are asked for.
@@ -137,7 +160,7 @@ struct Wanted {
 }
 
 /// Every free slot of the days that are asked for, by its start and then by its resource.
-pub async fn slots(db: &Db, scope: WorkspaceScope, query: &Query, now: Instant) -> Result<Vec<Slot>> {
+pub async fn slots(db: &Db, scope: WorkspaceScope, query: &Query, now: Instant) -> Result<Slots> {
     let Wanted { kind, rules, moving } = wanted(db, scope, query).await?;
     let zone = match &query.timezone {
         Some(zone) => zone.clone(),
@@ -195,21 +218,23 @@ async fn wanted(db: &Db, scope: WorkspaceScope, query: &Query) -> Result<Wanted>
 }
 
 /// Nothing if there are too many, or too many times to be looked at.
-fn all(opened: &[Opened], rules: Rules, now: Instant, span: (Instant, Instant)) -> Option<Vec<Slot>> {
+fn all(opened: &[Opened], rules: Rules, now: Instant, span: (Instant, Instant)) -> Option<Slots> {
     let books: Vec<_> = opened.iter().map(|opened| (opened.resource.id, opened.book(rules, now, span))).collect();
     if books.iter().map(|(_, book)| book.tries(span)).sum::<i64>() > MOST_TRIES {
         return None;
     }
-    let mut slots = Vec::new();
-    for (resource_id, book) in &books {
-        let slot = |starts_at| Slot { starts_at, ends_at: rules.end(starts_at), resource_id: *resource_id };
-        slots.extend(book.slots(span).map(slot).take(MOST_SLOTS + 1));
-        if slots.len() > MOST_SLOTS {
-            return None;
+    let (mut free, mut found) = (BTreeMap::<Instant, Vec<i64>>::new(), 0);
+    for (resource, book) in &books {
+        for start in book.slots(span) {
+            free.entry(start).or_default().push(*resource);
+            found += 1;
+            if found > MOST_SLOTS {
+                return None;
+            }
         }
     }
-    slots.sort_unstable_by_key(|slot| (slot.starts_at, slot.resource_id));
-    Some(slots)
+    let duration = Duration::from_secs(rules.duration.unsigned_abs() * 60);
+    Some(Slots { duration, free })
 }
 
 /// From the first moment of the first day to the end of the last, in a zone.

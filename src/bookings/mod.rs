@@ -6,14 +6,17 @@
 //! What is held comes in one order: lanes, the contact, the type, resources, bookings, the meter. What was read before it was
 //! held is compared with what it is then; where it differs in what matters, the whole unit runs again.
 //! Tables: `booking_type`, `booking_resource`, `booking_resource_type`, `booking_exception`, `booking`, `booking_history`,
-//! `booking_seat`, `booking_reminder`, `booking_zone_data`.
+//! `booking_seat`, `booking_reminder`, `booking_feed`, `booking_zone_data`.
 
 pub mod api;
 pub mod availability;
+mod calendar;
 mod due;
 pub mod exceptions;
+pub mod feeds;
 pub mod history;
 pub mod hours;
+mod ics;
 mod input;
 mod moves;
 pub mod offer;

@@ -260,7 +260,7 @@ pub async fn update(unit: &mut Unit, scope: WorkspaceScope, id: i64, change: Res
     Ok(resource)
 }
 
-/// Takes a resource away that nobody has booked any more; its past bookings stay.
+/// Takes a resource away that nobody has booked any more, with its calendars; its past bookings stay.
 pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<()> {
     if !store::seats::lock_resource(&mut unit.tx, scope, id).await? {
         return Err(no_such());
@@ -269,6 +269,7 @@ pub async fn delete(unit: &mut Unit, scope: WorkspaceScope, id: i64) -> Result<(
     if store::seats::is_booked(&mut unit.tx, scope, id, now).await? {
         return Err(Error::conflict().saying("The resource has bookings to come. Move or cancel them first."));
     }
+    store::feeds::delete_of_resource(&mut unit.tx, scope, id).await?;
     store::setup::delete_resource(&mut unit.tx, scope, id, now).await?;
     audit::record(unit, scope, Action::BookingResourceDeleted, id, Changes::none()).await
 }

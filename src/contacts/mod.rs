@@ -165,11 +165,16 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
         None => None,
     };
     let wanted = Wanted { filter, tag: tag.as_ref().map(|tag| tag.id), words };
-    let items = listing::page(db, scope, &wanted, part(db, scope, &wanted, page).await?).await?;
+    let part = part(db, scope, &wanted, page).await?;
+    let (items, known) = match wanted.words.is_some() && page.is_counted() {
+        true => listing::page_and_total(db, scope, &wanted, part).await?,
+        false => (listing::page(db, scope, &wanted, part).await?, None),
+    };
+    let known = known.or(tag.as_ref().filter(|_| filter.is_only_a_tag()).map(|tag| tag.contacts_count));
     let total = async {
-        match &tag {
-            Some(tag) if filter.is_only_a_tag() => Ok(tag.contacts_count),
-            _ => Ok(listing::count(db, scope, &wanted).await?),
+        match known {
+            Some(total) => Ok(total),
+            None => Ok(listing::count(db, scope, &wanted).await?),
         }
     };
     Listing::of(page, items, place, total).await

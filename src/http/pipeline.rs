@@ -61,7 +61,7 @@ impl Pipeline {
         let response = finish(response, &id, Dialect::of_path(&head.1));
         metrics::count(&self.app, &taken, &head.0, response.status().as_u16(), began.elapsed());
         tracing::debug!(
-            request_id = id, method = %head.0, path = head.1, status = response.status().as_u16(),
+            request_id = id, method = %head.0, path = shown(&head.1), status = response.status().as_u16(),
             micros = began.elapsed().as_micros() as u64, "request"
         );
         response
@@ -110,6 +110,16 @@ impl Pipeline {
         }
         last
     }
+}
+
+/// A path as the log may show it. What is long in it was made by chance, and may open something.
+fn shown(path: &str) -> String {
+    const LONGEST: usize = 32;
+    let part = |part: &str| match part.char_indices().nth(LONGEST) {
+        Some(_) => part.chars().take(4).chain(['…']).collect(),
+        None => part.to_owned(),
+    };
+    path.split('/').map(part).collect::<Vec<String>>().join("/")
 }
 
 /// An error on its way out; written only when the request id is known.

@@ -91,7 +91,7 @@ impl fmt::Display for Instant {
 
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&SIX_DIGITS.timestamp_to_string(&self.timestamp()))
     }
 }
 

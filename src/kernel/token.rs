@@ -26,10 +26,12 @@ pub enum TokenKind {
     PartnerSession,
     /// The second partner API, for one of a partner's people.
     PartnerToken,
+    /// A calendar of bookings.
+    Calendar,
 }
 
 impl TokenKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Workspace,
         Self::Partner,
         Self::Invitation,
@@ -40,6 +42,7 @@ impl TokenKind {
         Self::Session,
         Self::PartnerSession,
         Self::PartnerToken,
+        Self::Calendar,
     ];
 
     pub fn prefix(self) -> &'static str {
@@ -54,6 +57,7 @@ impl TokenKind {
             Self::Session => "ses_",
             Self::PartnerSession => "pse_",
             Self::PartnerToken => "ptk_",
+            Self::Calendar => "cal_",
         }
     }
 

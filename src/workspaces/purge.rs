@@ -36,6 +36,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("booking_reminder", "id"),
     ("booking_history", "id"),
     ("booking", "id"),
+    ("booking_feed", "id"),
     ("booking_exception", "id"),
     ("booking_resource_type", "resource_id"),
     ("booking_resource", "id"),

@@ -211,6 +211,12 @@ impl<'a> Owner<'a> {
         issued["data"]["invitation_url"].as_str().unwrap().split_once("token=").unwrap().1.to_owned()
     }
 
+    /// A calendar feed, with its address.
+    async fn feed(&self) -> Value {
+        let feed = json!({"name": format!("Calendar of {}", self.name)});
+        self.workspace.post("/api/v1/bookings/feeds", feed).await.expect(201)["data"].clone()
+    }
+
     async fn ticket(&self) -> Value {
         let question = json!({"subject": "The invoice of March is missing", "body": "We cannot find it."});
         self.workspace.post("/api/v1/tickets", question).await.expect(201)["data"].clone()
@@ -253,6 +259,8 @@ impl<'a> Owner<'a> {
                 let day = json!({"date": some_date(), "closed": true});
                 id(self.workspace.post(&path.join("/"), day).await.expect(201)["data"].clone())
             }
+            "feeds" => id(self.feed().await),
+            "calendars" => self.feed().await["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned(),
             "channels" => self.workspace.sandbox().await.to_string(),
             "tickets" => id(self.ticket().await),
             "ticket-departments" => {
@@ -369,6 +377,9 @@ impl<'a> Owner<'a> {
         if body.get("booking_type_id").is_some() {
             let (kind, resource) = self.bookable().await;
             (body["booking_type_id"], body["resource_id"]) = (kind.clone(), resource.clone());
+        }
+        if route.operation == "create_booking_feed" {
+            body["resource_id"] = self.bookable().await.1.clone();
         }
         if body.get("booking_type_ids").is_some() {
             body["booking_type_ids"] = json!([self.bookable().await.0]);

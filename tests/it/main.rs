@@ -13,6 +13,7 @@ mod bookings;
 mod bookings_in_time;
 mod branding;
 mod browser;
+mod calendars;
 mod cast;
 mod channels;
 mod contacts;

@@ -1,5 +1,6 @@
 //! `/api/v1/bookings`: appointments, and the times that are free for them.
 
+mod feeds;
 mod setup;
 
 use super::availability::{self, Slot};
@@ -25,8 +26,8 @@ const CANCELLED: &str = "Booking cancelled successfully.";
 
 pub fn routes() -> Vec<Route> {
     let own = [list_route(), create_route(), availability_route(), get_route(), update_route(), cancel_route()];
-    let all = own.into_iter().chain([history_route()]).chain(setup::routes());
-    all.map(|route| route.needs(Feature::Booking)).collect()
+    let all = own.into_iter().chain([history_route()]).chain(setup::routes()).chain(feeds::routes());
+    all.map(|route| route.needs(Feature::Booking)).chain([feeds::calendar_route()]).collect()
 }
 
 fn list_route() -> Route {
@@ -81,7 +82,7 @@ fn availability_route() -> Route {
         .query("resource_id", "integer", "Only slots of this resource.")
         .query("booking_id", "integer", "A booking that is to be moved: its own time counts as free, and slots are as long as it is.")
         .query("timezone", "string", "Whose days are meant (default: the workspace's zone).")
-        .answers::<Slot>(200, Shape::All)
+        .answers::<Slot<'static>>(200, Shape::All)
 }
 
 fn get_route() -> Route {

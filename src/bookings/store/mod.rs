@@ -1,5 +1,6 @@
 //! All SQL of `booking` and `booking_history`; that of the set-up, the seats and the reminders stands beside.
 
+pub mod feeds;
 pub mod listing;
 pub mod reminders;
 pub mod seats;
@@ -86,7 +87,9 @@ pub async fn update(
         .exec(
             "UPDATE booking SET resource_id = $4, starts_at = $5, ends_at = $6, timezone = $7, local_starts_at = $8,
                  status = $9, notes = $10, cancel_reason = $11, held_until = $12, due_at = $13, cancelled_at = $14,
-                 completed_at = $15, updated_at = $16
+                 completed_at = $15, updated_at = $16,
+                 revision = revision + CASE WHEN resource_id <> $4 OR starts_at <> $5 OR ends_at <> $6 OR status <> $9
+                                            THEN 1 ELSE 0 END
              WHERE workspace_id = $1 AND id = $2 AND status = $3",
             args![
                 scope,

@@ -6,7 +6,7 @@ use super::super::{Contact, Filter, Search};
 use super::{COLUMNS, SEPARATOR, TAGS};
 use crate::auth::WorkspaceScope;
 use crate::kernel::Page;
-use skylight_db::{Db, Param, Read, Result, Value, args, from_row};
+use skylight_db::{Db, FromRow, Param, Read, Result, Row, Value, args, from_row};
 
 /// A tag by its title.
 #[derive(Debug)]
@@ -91,6 +91,43 @@ pub async fn page(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, part: Par
     match wanted.passes_over_many(part) {
         true => db.long().all(&text, &sql.values).await,
         false => db.all(&text, &sql.values).await,
+    }
+}
+
+/// What a search finds, as far as it is counted on the way.
+const COUNTED: i64 = 500;
+
+/// A page of what a search finds, and how many it finds if they are few: looking for them once is enough then.
+pub async fn page_and_total(
+    db: &Db,
+    scope: WorkspaceScope,
+    wanted: &Wanted<'_>,
+    part: Part,
+) -> Result<(Vec<Contact>, Option<i64>)> {
+    let mut sql = Text { db, values: vec![scope.value(), SEPARATOR.value()] };
+    let all = Part { limit: part.offset.saturating_add(part.limit).max(COUNTED).saturating_add(1), offset: 0, ..part };
+    let found = sql.ids(wanted, all);
+    let limit = sql.limit(part);
+    let text = format!(
+        "WITH found (id) AS MATERIALIZED ({found})
+         SELECT {COLUMNS}, {TAGS}, (SELECT COUNT(*) FROM found) FROM contact
+         WHERE workspace_id = $1 AND id IN (SELECT id FROM found ORDER BY id DESC {limit}) ORDER BY id DESC"
+    );
+    let rows: Vec<Counted> = db.long().all(&text, &sql.values).await?;
+    let total = rows.first().map(|row| row.of).filter(|total| *total < all.limit);
+    Ok((rows.into_iter().map(|row| row.contact).collect(), total))
+}
+
+/// A contact, and of how many it is one.
+struct Counted {
+    contact: Contact,
+    of: i64,
+}
+
+impl FromRow for Counted {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let mut cells = row.cells();
+        Ok(Self { contact: super::contact(&mut cells)?, of: cells.next()? })
     }
 }
 

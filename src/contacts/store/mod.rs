@@ -6,7 +6,7 @@ pub mod listing;
 use super::{ChannelType, Contact, ContactSummary, NewContact};
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Email, Instant, Phone};
-use skylight_db::{Cell, Column, FromRow, Param, Read, Result, Row, Tx, args, from_row, list, padded};
+use skylight_db::{Cell, Cells, Column, FromRow, Param, Read, Result, Row, Tx, args, from_row, list, padded};
 
 /// A contact as [`FromRow`] reads it, and its tags' titles as one text; `$1` is the workspace, `$2` the separator.
 const COLUMNS: &str = "id, name, email, phone, type, status, blacklisted, last_message_at, created_at, updated_at";
@@ -26,21 +26,25 @@ impl Column for Tags {
 
 impl FromRow for Contact {
     fn from_row(row: &Row<'_>) -> Result<Self> {
-        let mut cells = row.cells();
-        Ok(Self {
-            id: cells.next()?,
-            name: cells.next()?,
-            email: cells.next()?,
-            phone: cells.next()?,
-            channel_type: cells.next()?,
-            status: cells.next()?,
-            blacklisted: cells.next()?,
-            last_message_at: cells.next()?,
-            created_at: cells.next()?,
-            updated_at: cells.next()?,
-            tags: cells.next::<Tags>()?.0,
-        })
+        contact(&mut row.cells())
     }
+}
+
+/// Reads [`COLUMNS`] and [`TAGS`].
+fn contact(cells: &mut Cells<'_>) -> Result<Contact> {
+    Ok(Contact {
+        id: cells.next()?,
+        name: cells.next()?,
+        email: cells.next()?,
+        phone: cells.next()?,
+        channel_type: cells.next()?,
+        status: cells.next()?,
+        blacklisted: cells.next()?,
+        last_message_at: cells.next()?,
+        created_at: cells.next()?,
+        updated_at: cells.next()?,
+        tags: cells.next::<Tags>()?.0,
+    })
 }
 
 from_row!(ContactSummary { id, name, phone, channel_type, blacklisted });
