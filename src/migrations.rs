@@ -36,5 +36,6 @@ migrations![
     "0023_bookings",
     "0024_booking_feeds",
     "0025_bookings_read_by_index",
+    "0026_order",
     "0027_words_unplanned",
 ];

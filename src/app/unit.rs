@@ -3,6 +3,7 @@
 use super::{Actor, App, Origin};
 use crate::kernel::{Instant, Result};
 use skylight_db::Tx;
+use std::time::Duration;
 
 /// Verbs write through it and never commit, so that they compose. Dropped, it leaves nothing.
 #[derive(Debug)]
@@ -56,19 +57,55 @@ impl Unit {
         self.changed = true;
     }
 
+    /// Whoever is concerned is told also when nobody waits for the outcome any more, or when it is unclear: the change may be
+    /// there, and a bell too many is harmless.
     pub async fn commit(self) -> Result<()> {
-        let committed = self.tx.commit().await;
-        // After an unclear commit the change may be there: dropping a cache entry too many is harmless.
+        let Self { tx, app, events, jobs, changed, .. } = self;
+        let mut bells = Bells { app, events, jobs, changed, is_over: false };
+        let committed = tx.commit().await;
+        bells.is_over = true;
+        Ok(committed?)
+    }
+}
+
+/// Rung when it is dropped.
+struct Bells {
+    app: App,
+    events: bool,
+    jobs: bool,
+    changed: bool,
+    /// Whether the commit came to its end.
+    is_over: bool,
+}
+
+/// A commit that nobody waits for any more has come to its end after so long.
+const UNATTENDED: Duration = Duration::from_millis(50);
+
+impl Drop for Bells {
+    fn drop(&mut self) {
+        self.ring();
+        if !self.is_over
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let later = Self { app: self.app.clone(), is_over: true, ..*self };
+            runtime.spawn(async move {
+                tokio::time::sleep(UNATTENDED).await;
+                drop(later);
+            });
+        }
+    }
+}
+
+impl Bells {
+    fn ring(&self) {
         if self.changed {
             self.app.caches.forget_all();
         }
-        committed?;
         if self.events {
             self.app.events_recorded.notify_one();
         }
         if self.jobs {
             self.app.jobs_queued.notify_one();
         }
-        Ok(())
     }
 }

@@ -83,23 +83,25 @@ pub async fn numbered(
     read.all(&sql, &values).await
 }
 
-/// Whether anything waits to be numbered; read without the writer.
+/// Whether anything waits to be numbered; read without the writer. The order, here and below, is that of `event_unnumbered`
+/// and of no other index: none else is to be read for it, whatever the statistics say.
 pub async fn all_workspaces_has_unnumbered(read: impl Read) -> Result<bool> {
-    Ok(read.opt::<i64>("SELECT id FROM event WHERE seq IS NULL LIMIT 1", args![]).await?.is_some())
+    let sql = "SELECT id FROM event WHERE seq IS NULL ORDER BY id + 0 LIMIT 1";
+    Ok(read.opt::<i64>(sql, args![]).await?.is_some())
 }
 
-/// The oldest of these ids, without those of some streams.
 /// How many wait for their number, up to a bound, and since when the oldest does.
 pub async fn all_workspaces_unnumbered_count(db: &Db) -> Result<(i64, Option<Instant>)> {
     db.long()
         .one(
             "SELECT COUNT(*), MIN(created_at)
-             FROM (SELECT created_at FROM event WHERE seq IS NULL ORDER BY id LIMIT 10000) AS waiting",
+             FROM (SELECT created_at FROM event WHERE seq IS NULL ORDER BY id + 0 LIMIT 10000) AS waiting",
             args![],
         )
         .await
 }
 
+/// The oldest of these ids, without those of some streams.
 pub async fn all_workspaces_unnumbered(
     tx: &mut Tx,
     ids: Range<i64>,
@@ -118,7 +120,7 @@ pub async fn all_workspaces_unnumbered(
     };
     let sql = format!(
         "SELECT id, workspace_id, partner_id, kind, subject_id, created_at FROM event
-         WHERE seq IS NULL AND id >= $1 AND id < $2 {without} ORDER BY id LIMIT $3"
+         WHERE seq IS NULL AND id + 0 >= $1 AND id + 0 < $2 {without} ORDER BY id + 0 LIMIT $3"
     );
     let fixed = [ids.start.value(), ids.end.value(), limit.value()];
     let values: Vec<_> = fixed.into_iter().chain(streams.iter().map(Param::value)).collect();

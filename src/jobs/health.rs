@@ -16,6 +16,13 @@ pub struct Fared {
     pub rest: Option<Instant>,
 }
 
+impl Fared {
+    /// Whether it was asked and did nothing but fail. A batch in which nothing was tried says nothing of it.
+    pub(super) fn ill(self) -> bool {
+        !self.well && self.failures > 0
+    }
+}
+
 /// Failures since the other end last answered well, and when they began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Health {
@@ -31,6 +38,11 @@ const LONGEST: Duration = Duration::from_secs(300);
 impl Health {
     pub fn is_down(self) -> bool {
         self.failures >= DOWN
+    }
+
+    /// Since when, if it is.
+    pub(super) fn down_since(self) -> Option<Instant> {
+        self.failing_since.filter(|_| self.is_down())
     }
 
     pub(super) fn after(self, fared: Fared) -> Self {

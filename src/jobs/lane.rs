@@ -114,6 +114,7 @@ pub(super) struct Runner<K: Kind> {
     node: i64,
     lane: Lane,
     trust: Trust,
+    crowd: Arc<Crowd>,
     /// Fetched and not yet acknowledged.
     held: HashSet<i64>,
     /// Loaded, waiting for a free place or for their group.
@@ -131,7 +132,7 @@ pub(super) struct Runner<K: Kind> {
 }
 
 impl<K: Kind> Runner<K> {
-    pub(super) fn new(kind: Arc<K>, app: App, node: i64, lane: Lane, trust: Trust) -> Self {
+    pub(super) fn new(kind: Arc<K>, app: App, node: i64, lane: Lane, trust: Trust, crowd: Arc<Crowd>) -> Self {
         Self {
             window: Window::of(lane.health, K::AT_FIRST, K::CONCURRENCY),
             pace: Pace::default(),
@@ -141,6 +142,7 @@ impl<K: Kind> Runner<K> {
             node,
             lane,
             trust,
+            crowd,
             held: HashSet::new(),
             waiting: VecDeque::new(),
             busy_groups: HashSet::new(),
@@ -152,10 +154,11 @@ impl<K: Kind> Runner<K> {
         }
     }
 
-    pub(super) async fn run(mut self) -> Result<()> {
+    /// Answers when the lane is due again, if it is given back.
+    pub(super) async fn run(mut self) -> Result<Option<Instant>> {
         match self.kind.open(&self.app, &self.lane).await? {
             Opened::Ready(shared) => self.work(Arc::new(shared)).await?,
-            Opened::Gone => return self.clear().await,
+            Opened::Gone => return self.clear().await.map(|()| None),
             Opened::Later(then) => self.not_before = then,
         }
         self.release().await
@@ -199,7 +202,7 @@ impl<K: Kind> Runner<K> {
     /// While something slow is under way and nobody waits for the place, stepping aside would only hold back this lane's
     /// other jobs: it is opened anew where it stands.
     async fn another_turn(&mut self) -> Option<Arc<K::Shared>> {
-        if self.running.is_empty() || self.app.rooms.of::<Crowd>().is_full() {
+        if self.running.is_empty() || self.crowd.is_full() {
             return None;
         }
         match self.kind.open(&self.app, &self.lane).await {
@@ -331,9 +334,13 @@ impl<K: Kind> Runner<K> {
     async fn settle_once(&mut self, shared: &K::Shared) -> Result<bool> {
         let mut unit = self.app.begin().await?;
         let fared = self.kind.fared(&self.finished);
-        let (before, health) = (self.lane.health, self.lane.health.after(fared));
-        if !store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, health).await? {
+        // As the row has it: somebody may have given the other end another chance meanwhile.
+        let Some(before) = store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await? else {
             return Ok(false);
+        };
+        let health = before.after(fared);
+        if health != before {
+            store::all_workspaces_set_health(&mut unit.tx, self.lane.id, health).await?;
         }
         // One order on every node, so that two settlements never wait for each other in a circle.
         self.finished.sort_by_key(|(job, _)| job.id);
@@ -343,10 +350,10 @@ impl<K: Kind> Runner<K> {
             all.extend(self.finished.iter().map(|(job, _)| *job).zip(verdicts));
         }
         acknowledge(&mut unit, &all).await?;
-        if let (true, Some(since)) = (health.is_down() && !fared.well, health.failing_since) {
+        if let (true, Some(since)) = (fared.ill(), health.down_since()) {
             self.kind.ailing(&mut unit, shared, since).await?;
         }
-        if let (true, false, Some(since)) = (before.is_down(), health.is_down(), before.failing_since) {
+        if let (Some(since), false) = (before.down_since(), health.is_down()) {
             // What waits because the other end was down need not wait longer.
             let now = unit.now();
             store::all_workspaces_bring_forward(&mut unit.tx, self.lane.id, since, now).await?;
@@ -366,30 +373,30 @@ impl<K: Kind> Runner<K> {
 
     /// How many go on side by side, and whether the lane rests first.
     fn adjust(&mut self, fared: Fared, health: Health) {
-        self.lane.health = health;
         self.window = self.window.after(fared);
-        let rest = if fared.well { None } else { health.rest(&*self.app.random) };
+        let rest = if fared.ill() { health.rest(&*self.app.random) } else { None };
         let rest = rest.map(|rest| self.app.now().after(rest)).max(fared.rest);
         self.not_before = rest.map_or(self.not_before, |then| self.not_before.max(then));
     }
 
     async fn clear(self) -> Result<()> {
         let mut unit = self.app.begin().await?;
-        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, self.lane.health).await? {
+        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await?.is_some() {
             store::all_workspaces_remove_lane(&mut unit.tx, self.lane.id).await?;
         }
         unit.commit().await
     }
 
-    async fn release(mut self) -> Result<()> {
+    async fn release(mut self) -> Result<Option<Instant>> {
         // Also a lane that is empty now: its next job may come before there is a place for it.
         self.not_before = self.not_before.max(self.pace.next_place(self.app.now()).unwrap_or(self.not_before));
-        let mut unit = self.app.begin().await?;
-        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node, self.lane.health).await? {
+        let (mut unit, mut due) = (self.app.begin().await?, None);
+        if store::all_workspaces_hold(&mut unit.tx, &self.lane, self.node).await?.is_some() {
             let now = unit.now();
-            store::all_workspaces_release(&mut unit.tx, self.lane.id, K::STRICT, self.not_before, now).await?;
+            due = store::all_workspaces_release(&mut unit.tx, self.lane.id, K::STRICT, self.not_before, now).await?;
         }
-        unit.commit().await
+        unit.commit().await?;
+        Ok(due)
     }
 }
 

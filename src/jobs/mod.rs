@@ -81,10 +81,13 @@ pub struct Job {
 
 skylight_db::from_row!(Job { id, subject, group, attempt });
 
-/// Queues jobs that are due at once.
+/// Queues jobs that are due at once, behind those that were queued so before.
 pub async fn enqueue(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<()> {
     let now = unit.now();
-    enqueue_at(unit, lane, jobs, now).await
+    let (lane_id, due) = store::open_lane_in_turn(&mut unit.tx, &lane, now).await?;
+    store::insert(&mut unit.tx, lane_id, lane.workspace, jobs, due).await?;
+    unit.queued_job();
+    Ok(())
 }
 
 /// Queues jobs that are due at a moment.
@@ -97,25 +100,40 @@ pub async fn enqueue_at(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob], due: In
 
 /// Queues jobs that somebody is waiting for: before all others of their lane, and also while it rests.
 pub async fn enqueue_first(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<()> {
-    let first = store::all_workspaces_first(&mut unit.tx, lane.kind, lane.key).await?;
-    let due = first.map_or(unit.now(), |first| first.before(Duration::from_micros(1)).min(unit.now()));
+    let due = before_all(unit, lane).await?;
     enqueue_at(unit, lane, jobs, due).await?;
     wake(unit, lane.kind, lane.key).await
+}
+
+/// Puts jobs that somebody is waiting for before all others of their lane, and wakes the lane.
+pub async fn hasten_first(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<()> {
+    wake(unit, lane.kind, lane.key).await?;
+    let due = before_all(unit, lane).await?;
+    Ok(store::all_workspaces_hasten(&mut unit.tx, &lane, jobs, due).await?)
+}
+
+async fn before_all(unit: &mut Unit, lane: LaneKey) -> Result<Instant> {
+    let first = store::all_workspaces_first(&mut unit.tx, lane.kind, lane.key).await?;
+    Ok(first.map_or(unit.now(), |first| first.before(Duration::from_micros(1)).min(unit.now())))
 }
 
 /// Other nodes may believe for this long that a workspace is still suspended.
 const OTHERS_KNOW: Duration = Duration::from_secs(1);
 
 /// Gives the other end of a lane another chance at once, as if it had never failed: it was repaired, or is another one now.
-/// Locks the lane.
+/// What waits because it was down comes forward: no success will follow upon failures that nobody knows of. Locks the lane.
 pub async fn forget_failures(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {
+    let Some((lane, before)) = store::all_workspaces_lock(&mut unit.tx, kind, key).await? else { return Ok(()) };
     let now = unit.now();
-    store::all_workspaces_forget_failures(&mut unit.tx, kind, key, now).await?;
-    unit.queued_job();
-    Ok(())
+    if let Some(since) = before.down_since() {
+        store::all_workspaces_bring_forward(&mut unit.tx, lane, since, now).await?;
+    }
+    store::all_workspaces_set_health(&mut unit.tx, lane, Health::default()).await?;
+    wake(unit, kind, key).await
 }
 
-/// Wakes one lane that sleeps; of an account that is connected again, for example.
+/// Wakes one lane that sleeps; of an account that is connected again, for example. The other end of one that is down is
+/// tried at once, by one job as ever. Locks the lane.
 pub async fn wake(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {
     let now = unit.now();
     store::all_workspaces_wake_lane(&mut unit.tx, kind, key, now).await?;
@@ -132,7 +150,8 @@ pub async fn hasten(unit: &mut Unit, lane: LaneKey, jobs: &[NewJob]) -> Result<(
 
 /// Locks a lane's row to the end of the unit, so that its worker's transactions and this one come one after the other.
 pub async fn lock(unit: &mut Unit, kind: &str, key: i64) -> Result<()> {
-    Ok(store::all_workspaces_lock(&mut unit.tx, kind, key).await?)
+    store::all_workspaces_lock(&mut unit.tx, kind, key).await?;
+    Ok(())
 }
 
 /// Wakes every lane of a workspace that was put to sleep while it was suspended.

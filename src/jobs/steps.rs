@@ -5,6 +5,7 @@ use super::{Job, Kind, Lane, Opened, Verdict};
 use crate::app::{App, Unit};
 use crate::auth::WorkspaceScope;
 use crate::kernel::Result;
+use parking_lot::Mutex;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -30,6 +31,17 @@ pub trait Steps: Send + Sync + 'static {
 #[derive(Debug)]
 pub(super) struct Stepwise<S>(PhantomData<S>);
 
+/// After a step, for as many times as it took: others have the database meanwhile.
+const BREATH: u32 = 1;
+
+/// One workspace's work.
+#[derive(Debug)]
+pub(super) struct Course {
+    scope: WorkspaceScope,
+    /// How long its last step took.
+    last: Mutex<Duration>,
+}
+
 impl<S> Default for Stepwise<S> {
     fn default() -> Self {
         Self(PhantomData)
@@ -40,22 +52,30 @@ impl<S: Steps> Kind for Stepwise<S> {
     const NAME: &'static str = S::NAME;
     const CONCURRENCY: usize = 1;
     const STRICT: bool = false;
-    type Shared = WorkspaceScope;
+    type Shared = Course;
     type Item = ();
     type Done = ();
 
-    async fn open(&self, _: &App, lane: &Lane) -> Result<Opened<WorkspaceScope>> {
+    async fn open(&self, _: &App, lane: &Lane) -> Result<Opened<Course>> {
         let scope = lane.workspace_id.map(WorkspaceScope::of_background_work);
-        Ok(scope.map_or(Opened::Gone, Opened::Ready))
+        Ok(scope.map_or(Opened::Gone, |scope| Opened::Ready(Course { scope, last: Mutex::default() })))
     }
 
-    async fn load(&self, _: &App, _: &WorkspaceScope, jobs: &[Job]) -> Result<Vec<Option<()>>> {
+    async fn load(&self, _: &App, _: &Course, jobs: &[Job]) -> Result<Vec<Option<()>>> {
         Ok(vec![Some(()); jobs.len()])
     }
 
-    async fn perform(&self, _: &App, _: &WorkspaceScope, _: Job, (): ()) {}
+    /// Takes breath; the step itself is done where it is recorded.
+    async fn perform(&self, app: &App, course: &Course, _: Job, (): ()) {
+        let pause = *course.last.lock() * BREATH;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = app.stopped() => {}
+        }
+    }
 
-    async fn settle(&self, unit: &mut Unit, scope: &WorkspaceScope, done: &mut Vec<(Job, ())>) -> Result<Vec<Verdict>> {
+    async fn settle(&self, unit: &mut Unit, course: &Course, done: &mut Vec<(Job, ())>) -> Result<Vec<Verdict>> {
+        let began = std::time::Instant::now();
         let mut verdicts = Vec::with_capacity(done.len());
         if !S::may_run(unit).await? {
             let later = unit.now().after(FOR_OTHERS);
@@ -63,9 +83,10 @@ impl<S: Steps> Kind for Stepwise<S> {
             return Ok(verdicts);
         }
         for (job, ()) in done {
-            let finished = S::step(unit, *scope, job.subject).await?;
+            let finished = S::step(unit, course.scope, job.subject).await?;
             verdicts.push(if finished { Verdict::Done } else { Verdict::Retry(unit.now()) });
         }
+        *course.last.lock() = began.elapsed();
         Ok(verdicts)
     }
 }

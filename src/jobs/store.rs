@@ -5,19 +5,36 @@ use crate::auth::WorkspaceScope;
 use crate::kernel::Instant;
 use skylight_db::{Db, Param, Read, Result, Tx, args, list, placeholders};
 
+/// When a lane is due that gets a job.
+const DUE: &str = "CASE WHEN job_lane.not_before > excluded.due_at THEN job_lane.not_before
+                  WHEN job_lane.due_at IS NULL OR job_lane.due_at > excluded.due_at THEN excluded.due_at
+                  ELSE job_lane.due_at END";
+
 /// Finds or makes the lane and makes it due. The row stays locked until the caller's commit, so that a worker that is
 /// releasing the lane sees the new jobs.
 pub async fn open_lane(tx: &mut Tx, lane: &LaneKey, due: Instant) -> Result<i64> {
-    tx.one(
+    let sql = format!(
         "INSERT INTO job_lane (workspace_id, kind, key, due_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (kind, key) DO UPDATE SET due_at =
-             CASE WHEN job_lane.not_before > excluded.due_at THEN job_lane.not_before
-                  WHEN job_lane.due_at IS NULL OR job_lane.due_at > excluded.due_at THEN excluded.due_at
-                  ELSE job_lane.due_at END
-         RETURNING id",
-        args![lane.workspace, lane.kind, lane.key, due],
-    )
-    .await
+         ON CONFLICT (kind, key) DO UPDATE SET due_at = {DUE} RETURNING id"
+    );
+    tx.one(&sql, args![lane.workspace, lane.kind, lane.key, due]).await
+}
+
+/// The clocks of nodes differ by less. A lane that a clock far ahead has touched does not wait for the others'.
+const CLOCKS_DIFFER: i64 = 5_000_000;
+
+/// Likewise for jobs that are due at once; answers also from when on: not before those that were queued here earlier, by a
+/// node whose clock is ahead of this one's.
+pub async fn open_lane_in_turn(tx: &mut Tx, lane: &LaneKey, now: Instant) -> Result<(i64, Instant)> {
+    let sql = format!(
+        "INSERT INTO job_lane (workspace_id, kind, key, due_at, queued_to) VALUES ($1, $2, $3, $4, $4)
+         ON CONFLICT (kind, key) DO UPDATE SET due_at = {DUE},
+             queued_to = CASE WHEN job_lane.queued_to > excluded.queued_to
+                               AND job_lane.queued_to <= excluded.queued_to + $5 THEN job_lane.queued_to
+                              ELSE excluded.queued_to END
+         RETURNING id, queued_to"
+    );
+    tx.one(&sql, args![lane.workspace, lane.kind, lane.key, now, CLOCKS_DIFFER]).await
 }
 
 pub async fn insert(
@@ -65,17 +82,19 @@ pub async fn all_workspaces_first(tx: &mut Tx, kind: &str, key: i64) -> Result<O
 /// and must not let it sleep when it is given back.
 const WOKEN: i64 = -1;
 
+/// Also an empty lane is locked by it.
 pub async fn all_workspaces_wake_lane(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
     tx.exec(
-        "UPDATE job_lane SET not_before = $4, due_at = $3 WHERE kind = $1 AND key = $2 AND due_at IS NOT NULL",
+        "UPDATE job_lane SET not_before = $4,
+             due_at = CASE WHEN due_at IS NULL THEN NULL ELSE CAST($3 AS BIGINT) END WHERE kind = $1 AND key = $2",
         args![kind, key, now, WOKEN],
     )
     .await
     .map(|_| ())
 }
 
-pub async fn all_workspaces_hasten(tx: &mut Tx, lane: &LaneKey, jobs: &[NewJob], now: Instant) -> Result<()> {
-    let lists: Vec<_> = jobs.iter().map(|job| list![lane.kind, &lane.key, &job.group, &job.subject, &now]).collect();
+pub async fn all_workspaces_hasten(tx: &mut Tx, lane: &LaneKey, jobs: &[NewJob], due: Instant) -> Result<()> {
+    let lists: Vec<_> = jobs.iter().map(|job| list![lane.kind, &lane.key, &job.group, &job.subject, &due]).collect();
     tx.exec_many(
         "UPDATE job SET run_at = $5 WHERE lane_id = (SELECT id FROM job_lane WHERE kind = $1 AND key = $2)
              AND group_id = $3 AND subject_id = $4 AND run_at > $5",
@@ -85,15 +104,23 @@ pub async fn all_workspaces_hasten(tx: &mut Tx, lane: &LaneKey, jobs: &[NewJob],
     .map(|_| ())
 }
 
-pub async fn all_workspaces_lock(tx: &mut Tx, kind: &str, key: i64) -> Result<()> {
-    let sql = format!("SELECT id FROM job_lane WHERE kind = $1 AND key = $2 {}", tx.for_update());
-    tx.opt::<i64>(&sql, args![kind, key]).await.map(|_| ())
+/// Locks a lane's row to the commit; answers the lane and how it fares.
+pub async fn all_workspaces_lock(tx: &mut Tx, kind: &str, key: i64) -> Result<Option<(i64, Health)>> {
+    let sql = format!(
+        "SELECT id, failures, failing_since FROM job_lane WHERE kind = $1 AND key = $2 {}",
+        tx.for_no_key_update()
+    );
+    let found: Option<(i64, i64, Option<Instant>)> = tx.opt(&sql, args![kind, key]).await?;
+    Ok(found.map(|(lane, failures, failing_since)| (lane, Health { failures, failing_since })))
 }
 
-pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, now: Instant) -> Result<()> {
+/// Wakes the lanes of a workspace. They are locked in the order in which others lock several of one workspace.
+pub async fn wake(tx: &mut Tx, scope: WorkspaceScope, due: Instant) -> Result<()> {
+    let sql = format!("SELECT id FROM job_lane WHERE workspace_id = $1 ORDER BY kind, key {}", tx.for_no_key_update());
+    tx.all::<i64>(&sql, args![scope]).await?;
     tx.exec(
-        "UPDATE job_lane SET not_before = 0, due_at = $2 WHERE workspace_id = $1 AND due_at IS NOT NULL",
-        args![scope, now],
+        "UPDATE job_lane SET not_before = $3, due_at = $2 WHERE workspace_id = $1 AND due_at IS NOT NULL",
+        args![scope, due, WOKEN],
     )
     .await
     .map(|_| ())
@@ -173,31 +200,29 @@ pub async fn all_workspaces_waiting(db: &Db, now: Instant) -> Result<Vec<(String
         .await
 }
 
-/// Whether the lease still holds; locks the lane's row until the commit, and notes how the lane fares.
-pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64, health: Health) -> Result<bool> {
-    let held = tx
-        .exec(
-            "UPDATE job_lane SET leased_by = $3, failures = $4, failing_since = $5
-             WHERE id = $1 AND fence = $2 AND leased_by = $3",
-            args![lane.id, lane.fence, node, health.failures, health.failing_since],
-        )
-        .await?;
-    Ok(held == 1)
+/// How the lane fares; none if the lease was lost. Locks the lane's row until the commit.
+pub async fn all_workspaces_hold(tx: &mut Tx, lane: &Lane, node: i64) -> Result<Option<Health>> {
+    let sql = format!(
+        "SELECT failures, failing_since FROM job_lane WHERE id = $1 AND fence = $2 AND leased_by = $3 {}",
+        tx.for_no_key_update()
+    );
+    let held: Option<(i64, Option<Instant>)> = tx.opt(&sql, args![lane.id, lane.fence, node]).await?;
+    Ok(held.map(|(failures, failing_since)| Health { failures, failing_since }))
+}
+
+/// Notes how a lane fares that is locked.
+pub async fn all_workspaces_set_health(tx: &mut Tx, lane: i64, health: Health) -> Result<()> {
+    tx.exec(
+        "UPDATE job_lane SET failures = $2, failing_since = $3 WHERE id = $1",
+        args![lane, health.failures, health.failing_since],
+    )
+    .await
+    .map(|_| ())
 }
 
 /// Makes all that waits for another try due, in the place it had when the trouble began.
 pub async fn all_workspaces_bring_forward(tx: &mut Tx, lane: i64, to: Instant, now: Instant) -> Result<()> {
     tx.exec("UPDATE job SET run_at = $2 WHERE lane_id = $1 AND run_at > $3", args![lane, to, now]).await.map(|_| ())
-}
-
-pub async fn all_workspaces_forget_failures(tx: &mut Tx, kind: &str, key: i64, now: Instant) -> Result<()> {
-    tx.exec(
-        "UPDATE job_lane SET failures = 0, failing_since = NULL, not_before = $4,
-             due_at = CASE WHEN due_at IS NULL THEN NULL ELSE CAST($3 AS BIGINT) END WHERE kind = $1 AND key = $2",
-        args![kind, key, now, WOKEN],
-    )
-    .await
-    .map(|_| ())
 }
 
 pub async fn all_workspaces_delete(tx: &mut Tx, jobs: &[i64]) -> Result<()> {
@@ -219,14 +244,15 @@ pub async fn all_workspaces_remove_lane(tx: &mut Tx, lane: i64) -> Result<()> {
 }
 
 /// Gives the lane back, due when its first job is due but never before those that wait already, nor before its pause
-/// ends: lanes that sleep cost those who look for work nothing.
+/// ends: lanes that sleep cost those who look for work nothing. One that was woken meanwhile is due when that said. Answers
+/// when that is.
 pub async fn all_workspaces_release(
     tx: &mut Tx,
     lane: i64,
     heads_only: bool,
     not_before: Instant,
     now: Instant,
-) -> Result<()> {
+) -> Result<Option<Instant>> {
     let first = if heads_only {
         "SELECT MIN(run_at) AS at FROM job WHERE lane_id = $1
            AND NOT EXISTS (SELECT 1 FROM job AS earlier WHERE earlier.lane_id = job.lane_id
@@ -236,12 +262,15 @@ pub async fn all_workspaces_release(
     };
     let sql = format!(
         "UPDATE job_lane SET leased_by = NULL, not_before = CASE WHEN not_before = $5 THEN 0 ELSE CAST($2 AS BIGINT) END,
-             due_at = (SELECT CASE WHEN job_lane.not_before = $5 AND due.at < $4 THEN $4
+             due_at = (SELECT CASE WHEN job_lane.not_before = $5 AND due.at < job_lane.due_at AND job_lane.due_at > $4
+                                       THEN job_lane.due_at
+                                   WHEN job_lane.not_before = $5 AND due.at < $4 THEN $4
                                    WHEN job_lane.not_before <> $5 AND due.at < $3 THEN $3
                                    ELSE due.at END FROM ({first}) AS due)
-         WHERE id = $1"
+         WHERE id = $1 RETURNING due_at"
     );
-    tx.exec(&sql, args![lane, not_before, now.max(not_before), now, WOKEN]).await.map(|_| ())
+    let micros: Option<i64> = tx.one(&sql, args![lane, not_before, now.max(not_before), now, WOKEN]).await?;
+    Ok(micros.map(Instant::from_micros))
 }
 
 pub async fn all_workspaces_new_node(tx: &mut Tx, alone: bool) -> Result<i64> {

@@ -55,10 +55,13 @@ pub async fn redeliver(unit: &mut Unit, owner: Owner, webhook: i64, id: i64) -> 
     let hook = row(&mut unit.tx, owner, webhook).await?;
     log::entry(&mut unit.tx, owner, &hook, id).await?;
     is_on(&hook)?;
-    // Who asks has repaired the receiver, or wants to know. Lanes first: no worker records an outcome until this is committed.
-    jobs::forget_failures(unit, Deliver::NAME, webhook).await?;
+    // Who asks has repaired the receiver, or wants to know: it is tried at once, and by this one. Lanes first: no worker records
+    // an outcome until this is committed.
+    jobs::wake(unit, Deliver::NAME, webhook).await?;
     let again = store::of_delivery(&mut unit.tx, owner, (webhook, hook.dropped_through), id).await?;
     queue_again(unit, owner, webhook, again.as_slice(), Vec::new()).await?;
+    let jobs: Vec<_> = again.iter().map(job).collect();
+    jobs::hasten_first(unit, Deliver::lane(owner, webhook), &jobs).await?;
     let done = (Action::WebhookDeliveryRepeated, Action::PartnerWebhookDeliveryRepeated);
     owner.note(unit, done, webhook, Changes::of("delivery", id)).await?;
     log::entry(&mut unit.tx, owner, &hook, id).await
@@ -86,7 +89,6 @@ pub(super) async fn queue_again(
     }
     let now = unit.now();
     store::queue_again(&mut unit.tx, owner, again, now).await?;
-    let job = |delivery: &Requeued| NewJob { subject: delivery.id, group: delivery.group };
     made.extend(again.iter().filter(|delivery| !delivery.has_job).map(|delivery| (delivery.event_id, job(delivery))));
     made.sort_by_key(|(event, _)| *event);
     let made: Vec<NewJob> = made.into_iter().map(|(_, job)| job).collect();
@@ -94,4 +96,8 @@ pub(super) async fn queue_again(
     let lane = Deliver::lane(owner, webhook);
     jobs::enqueue(unit, lane, &made).await?;
     jobs::hasten(unit, lane, &waiting).await
+}
+
+fn job(delivery: &Requeued) -> NewJob {
+    NewJob { subject: delivery.id, group: delivery.group }
 }

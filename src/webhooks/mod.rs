@@ -263,9 +263,9 @@ pub async fn update(
         events: events.as_deref(),
         is_active: changes.is_active,
     };
-    row(&mut unit.tx, scope.into(), id).await?;
+    let known = row(&mut unit.tx, scope.into(), id).await?;
     let now = unit.now();
-    give_another_chance(unit, id, &fields).await?;
+    give_another_chance(unit, &known, &fields).await?;
     store::update(&mut unit.tx, scope.into(), id, fields, now).await?.ok_or_else(no_such)?;
     changes.wishes.apply(unit, scope.into(), key, id).await?;
     audit::record(unit, scope, Action::WebhookUpdated, id, changes.noted()).await?;
@@ -273,11 +273,14 @@ pub async fn update(
     get(&mut unit.tx, scope, id).await
 }
 
-/// An endpoint that was switched on, or has another address, is not judged by what was before. Comes before the change: lanes
-/// are locked first.
-async fn give_another_chance(unit: &mut Unit, id: i64, changes: &Changes<'_>) -> Result<()> {
+/// An endpoint that is switched on, or gets another address, is not judged by what was before; one that is only confirmed is
+/// tried at once. Comes before the change: lanes are locked first.
+async fn give_another_chance(unit: &mut Unit, known: &WebhookRow, changes: &Changes<'_>) -> Result<()> {
+    let switched_on = changes.is_active == Some(true) && !known.is_active;
+    let moved = changes.url.is_some_and(|url| url != known.url);
     match changes.is_active == Some(true) || changes.url.is_some() {
-        true => jobs::forget_failures(unit, Deliver::NAME, id).await,
+        true if switched_on || moved => jobs::forget_failures(unit, Deliver::NAME, known.id).await,
+        true => jobs::wake(unit, Deliver::NAME, known.id).await,
         false => Ok(()),
     }
 }

@@ -145,7 +145,7 @@ pub(super) async fn save(
         return Ok(Some(secret));
     }
     let known = store::of_partner(&mut unit.tx, partner, dialect).await?.ok_or_else(no_such)?;
-    super::give_another_chance(unit, known.id, &changes).await?;
+    super::give_another_chance(unit, &known, &changes).await?;
     store::update(&mut unit.tx, partner.into(), known.id, changes, now).await?;
     wishes.apply(unit, partner.into(), key, known.id).await?;
     let noted = wishes.noted(noted(&changes));

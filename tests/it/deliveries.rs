@@ -136,6 +136,96 @@ on_both_engines! {
         assert_eq!(shown(&nakheel, &hook).await["is_active"], true, "failing for four days, not for eight");
     }
 
+    async fn whoever_says_that_it_is_repaired_the_first_success_brings_everything(world: World) {
+        world.receiver.answer_always(503);
+        let mut hooks = Vec::new();
+        for wish in ["redeliver", "resume", "address"] {
+            let nakheel = world.workspace(&format!("nakheel-{wish}")).await;
+            let hook = nakheel.webhook(&world.receiver.url(&format!("/{wish}")), &["*"]).await;
+            record(&world, &nakheel, 0..12).await;
+            failing(&nakheel, &hook, 10).await;
+            resting(&world, &hook).await;
+            hooks.push((nakheel, hook, wish));
+        }
+        world.receiver.script().clear();
+        for (nakheel, hook, wish) in hooks {
+            let one = format!("/api/v1/webhooks/{}", hook["id"]);
+            let path = format!("/{wish}");
+            match wish {
+                "redeliver" => {
+                    let id = log(&nakheel, &hook).await["data"][3]["id"].clone();
+                    nakheel.post(&format!("{one}/deliveries/{id}/redeliver"), json!({})).await.expect(200);
+                }
+                "resume" => drop(nakheel.post(&format!("{one}/resume"), json!({})).await.expect(200)),
+                _ => drop(nakheel.put(&one, json!({"url": world.receiver.url("/address?moved")})).await.expect(200)),
+            }
+            // Most of them have their next attempt minutes ahead.
+            world.receiver.wait_for_matching("all that waited", 12, |delivery| {
+                delivery.path.starts_with(&path) && delivery.answered.is_some_and(|status| status < 300)
+            }).await;
+        }
+    }
+
+    async fn what_waits_for_an_endpoint_that_is_down_is_given_up_soon_once_it_is_switched_off(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let hook = nakheel.webhook(&world.receiver.url("/crm"), &["*"]).await;
+        world.receiver.answer_always(503);
+        record(&world, &nakheel, 0..100).await;
+        failing(&nakheel, &hook, 10).await;
+        resting(&world, &hook).await;
+        nakheel.put(&format!("/api/v1/webhooks/{}", hook["id"]), json!({"is_active": false})).await.expect(200);
+        world.clock.advance(HOUR);
+        left_in_lane(&world, &hook, 0).await;
+        let failed = nakheel.get(&format!("/api/v1/webhooks/{}/deliveries?status=failed", hook["id"])).await.expect(200);
+        assert_eq!(failed["meta"]["total"], 100);
+    }
+
+    async fn switched_on_while_a_try_is_under_way_an_endpoint_starts_afresh(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let hook = nakheel.webhook(&world.receiver.url("/crm"), &["*"]).await;
+        let one = format!("/api/v1/webhooks/{}", hook["id"]);
+        world.receiver.answer_always(500);
+        record(&world, &nakheel, 0..12).await;
+        failing(&nakheel, &hook, 10).await;
+        resting(&world, &hook).await;
+        world.receiver.script().clear();
+        let (hang, hold) = Behaviour::status(500).held();
+        world.receiver.script().always("/crm", hang);
+        world.clock.advance(5 * DAY);
+        hold.wait_for_held(1).await;
+        for is_active in [false, true] {
+            nakheel.put(&one, json!({"is_active": is_active})).await.expect(200);
+        }
+        hold.release();
+        // What came from it before, and what is given up now, does not count; the one tried waits for its turn to be given up.
+        left_in_lane(&world, &hook, 1).await;
+        assert_eq!(shown(&nakheel, &hook).await["is_active"], true);
+        assert_eq!(count(&world, "SELECT failures FROM job_lane WHERE kind = 'webhooks.deliver'").await, 1);
+    }
+
+    async fn asking_for_a_delivery_again_does_not_make_a_dead_endpoint_younger(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let hook = nakheel.webhook(&world.receiver.url("/crm"), &["*"]).await;
+        let one = format!("/api/v1/webhooks/{}", hook["id"]);
+        world.receiver.answer_always(500);
+        record(&world, &nakheel, 0..40).await;
+        failing(&nakheel, &hook, 10).await;
+        resting(&world, &hook).await;
+        let tried = log(&nakheel, &hook).await["data"][39].clone();
+        world.clock.advance(4 * DAY);
+        failing(&nakheel, &hook, 11).await;
+        resting(&world, &hook).await;
+        let asked = world.receiver.deliveries().len();
+        nakheel.post(&format!("{one}/deliveries/{}/redeliver", tried["id"]), json!({})).await.expect(200);
+        let told = world.receiver.wait_for(asked + 1).await;
+        assert_eq!(told[asked].id(), tried["delivery_id"], "it is this one that is tried");
+        failing(&nakheel, &hook, 12).await;
+        resting(&world, &hook).await;
+        assert!(world.receiver.deliveries().len() <= asked + 2, "it is down still");
+        world.clock.advance(DAY + HOUR);
+        eventually("it is switched off", async || (shown(&nakheel, &hook).await["is_active"] == false).then_some(())).await;
+    }
+
     async fn an_overloaded_receiver_is_left_alone_as_long_as_it_asks(world: World) {
         let nakheel = world.workspace("nakheel").await;
         let hook = nakheel.webhook(&world.receiver.url("/crm"), &["*"]).await;
@@ -275,6 +365,17 @@ async fn resting(world: &World, hook: &Value) {
         let sql = "SELECT COUNT(*) FROM job_lane WHERE kind = 'webhooks.deliver' AND key = $1 AND leased_by IS NULL AND not_before > $2";
         let resting: i64 = (&world.app.db).one(sql, args![hook["id"].as_i64(), world.app.now()]).await.unwrap();
         (resting == 1).then_some(())
+    })
+    .await;
+}
+
+/// Waits until no more of an endpoint's jobs stand in its lane.
+async fn left_in_lane(world: &World, hook: &Value, jobs: i64) {
+    eventually("its lane is empty", async || {
+        let sql = "SELECT COUNT(*) FROM job WHERE lane_id IN
+                       (SELECT id FROM job_lane WHERE kind = 'webhooks.deliver' AND key = $1)";
+        let waiting: i64 = (&world.app.db).one(sql, args![hook["id"].as_i64()]).await.unwrap();
+        (waiting == jobs).then_some(())
     })
     .await;
 }

@@ -35,6 +35,7 @@ mod invitations;
 mod isolation;
 mod journey;
 mod keys;
+mod lanes;
 mod limits;
 mod mail;
 mod metrics;

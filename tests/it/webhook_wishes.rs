@@ -229,6 +229,56 @@ on_both_engines! {
         assert_eq!(log["meta"]["total"], 4);
     }
 
+    async fn a_limit_is_nearly_reached_while_more_waits(world: World) {
+        const WAITING: usize = 30;
+        let nakheel = world.workspace("nakheel").await;
+        // Ten in a second.
+        let body = json!({"name": "CRM", "url": world.receiver.url("/crm"), "events": ["contact.created"], "rate_limit": 600});
+        let hook = nakheel.post(HOOKS, body).await.expect(201)["data"].clone();
+        let path = format!("{HOOKS}/{}", hook["id"]);
+        nakheel.post(&format!("{path}/pause"), json!({})).await.expect(200);
+        for number in 0..WAITING {
+            nakheel.contact("c", &format!("+96650000{number:04}")).await;
+        }
+        queued(&world, &hook, WAITING).await;
+        nakheel.post(&format!("{path}/resume"), json!({})).await.expect(200);
+        let began = std::time::Instant::now();
+        world.receiver.wait_for(WAITING).await;
+        let took = began.elapsed();
+        assert!((2.5..5.5).contains(&took.as_secs_f64()), "three seconds' worth took {took:?}");
+    }
+
+    async fn a_contacts_events_keep_their_order_although_clocks_differ(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        let hook = nakheel.webhook(&world.receiver.url("/crm"), &["*"]).await;
+        let path = format!("{HOOKS}/{}", hook["id"]);
+        nakheel.post(&format!("{path}/pause"), json!({})).await.expect(200);
+        let now = world.app.now();
+        // The first is numbered by a node whose clock is ahead, the second by one whose clock is right.
+        world.clock.hold_at(now.after(Duration::from_secs(1)));
+        let contact = nakheel.contact("first", "+14155551234").await;
+        queued(&world, &hook, 1).await;
+        world.clock.hold_at(now);
+        nakheel.put(&format!("/api/v1/contacts/{}", contact["id"]), json!({"name": "second"})).await.expect(200);
+        queued(&world, &hook, 2).await;
+        world.clock.hold_at(now.after(Duration::from_secs(3)));
+        nakheel.post(&format!("{path}/resume"), json!({})).await.expect(200);
+        let told = world.receiver.wait_for(2).await;
+        let names: Vec<_> = told.iter().map(|d| d.json["data"]["contact"]["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["first", "second"]);
+
+        // A clock that is far ahead holds up nobody.
+        nakheel.post(&format!("{path}/pause"), json!({})).await.expect(200);
+        world.clock.hold_at(now.after(Duration::from_secs(3600)));
+        nakheel.contact("from the future", "+14155551235").await;
+        queued(&world, &hook, 1).await;
+        world.clock.hold_at(now.after(Duration::from_secs(4)));
+        nakheel.contact("now", "+14155551236").await;
+        queued(&world, &hook, 2).await;
+        nakheel.post(&format!("{path}/resume"), json!({})).await.expect(200);
+        assert_eq!(world.receiver.wait_for(3).await[2].json["data"]["contact"]["name"], "now");
+    }
+
     async fn a_webhook_that_is_paused_and_resumed_all_the_time_never_sleeps_on(world: World) {
         let nakheel = world.workspace("nakheel").await;
         let hook = nakheel.webhook(&world.receiver.url("/crm"), &["contact.created"]).await;
@@ -243,6 +293,17 @@ on_both_engines! {
             world.receiver.wait_for(turn + 1).await;
         }
     }
+}
+
+/// Waits until so many jobs stand in a webhook's lane.
+async fn queued(world: &crate::world::World, hook: &Value, count: usize) {
+    let sql = "SELECT COUNT(*) FROM job JOIN job_lane ON job_lane.id = job.lane_id
+         WHERE job_lane.kind = 'webhooks.deliver' AND job_lane.key = $1";
+    until("the deliveries are queued", async || {
+        let jobs: i64 = (&world.app.db).one(sql, args![hook["id"].as_i64().unwrap()]).await.unwrap();
+        if jobs == i64::try_from(count).unwrap() { Ok(()) } else { Err(jobs) }
+    })
+    .await;
 }
 
 /// Waits until so many deliveries are recorded as delivered.

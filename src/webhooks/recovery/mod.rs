@@ -173,8 +173,8 @@ async fn begin(unit: &mut Unit, owner: Owner, webhook: i64, new: NewRecovery<'_>
     store::forget_recoveries(&mut unit.tx, owner, webhook, now.before(KEPT)).await?;
     let begun = store::insert_recovery(&mut unit.tx, owner, webhook, new, now).await?;
     let begun = begun.ok_or_else(|| Error::conflict().saying("Another recovery of this webhook is running."))?;
-    // Who asks has repaired the receiver.
-    jobs::forget_failures(unit, Deliver::NAME, webhook).await?;
+    // Who asks has repaired the receiver: it is tried at once.
+    jobs::wake(unit, Deliver::NAME, webhook).await?;
     let lane = LaneKey { kind: Recover::NAME, key: webhook, workspace: owner.workspace() };
     jobs::enqueue(unit, lane, &[NewJob { subject: begun.id, group: webhook }]).await?;
     let done = (Action::WebhookRecoveryStarted, Action::PartnerWebhookRecoveryStarted);
