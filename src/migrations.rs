@@ -38,4 +38,5 @@ migrations![
     "0025_bookings_read_by_index",
     "0026_order",
     "0027_words_unplanned",
+    "0028_words_apart",
 ];

@@ -22,13 +22,9 @@ impl Filter {
     }
 }
 
-/// What is looked for in names, e-mail addresses and phone numbers: patterns of `LIKE … ESCAPE '!'`, any of which must
-/// match the stored search text.
+/// What is looked for in names, e-mail addresses and phone numbers: texts, any of which must stand in the stored search text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Search {
-    texts: Vec<String>,
-    patterns: Vec<String>,
-}
+pub struct Search(Vec<String>);
 
 impl Search {
     /// Nothing if the text has nothing to look for.
@@ -38,17 +34,16 @@ impl Search {
         // What holds the text as it stands, `00123`, holds the number in it as well.
         let also = number.as_deref().is_none_or(|number| !folded.contains(number)).then_some(folded);
         let texts: Vec<String> = number.into_iter().chain(also).filter(|text| !text.is_empty()).collect();
-        let patterns = texts.iter().map(|text| holding(text)).collect();
-        (!texts.is_empty()).then_some(Self { texts, patterns })
+        (!texts.is_empty()).then_some(Self(texts))
     }
 
-    pub(super) fn patterns(&self) -> &[String] {
-        &self.patterns
+    pub(super) fn texts(&self) -> &[String] {
+        &self.0
     }
 
     /// What the search index is asked: any of the texts, the rarest grams of each. Some contacts' texts tell what is rare.
     pub(super) fn query(&self, words: Words, scope: WorkspaceScope, sample: &[String]) -> String {
-        let sets: Vec<_> = self.texts.iter().map(|text| grams::looked_for(scope.id(), text, sample)).collect();
+        let sets: Vec<_> = self.0.iter().map(|text| grams::looked_for(scope.id(), text, sample)).collect();
         words.query(&sets)
     }
 }
@@ -74,32 +69,26 @@ fn significant_digits(folded: &str) -> Option<String> {
     (!significant.is_empty()).then(|| significant.to_owned())
 }
 
-/// The pattern that finds a text anywhere, its own wildcards taken literally (rule O7).
-fn holding(text: &str) -> String {
-    let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    format!("%{escaped}%")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn patterns(search: &str) -> Vec<String> {
-        Search::of(search).unwrap().patterns
+    fn texts(search: &str) -> Vec<String> {
+        Search::of(search).unwrap().0
     }
 
     #[test]
     fn numbers_are_found_in_every_notation() {
         for search in ["050 123 4567", "٠٥٠-١٢٣-٤٥٦٧", "(050) 123.4567", "501234567"] {
-            assert_eq!(patterns(search)[0], "%501234567%", "{search}");
+            assert_eq!(texts(search)[0], "501234567", "{search}");
         }
         for search in ["+966 (0)50 123 4567", "00966 (٠) 50-123-4567", "966(0)501234567"] {
-            assert_eq!(patterns(search)[0], "%966501234567%", "{search}");
+            assert_eq!(texts(search)[0], "966501234567", "{search}");
         }
-        assert_eq!(patterns("(0)50 123")[0], "%50123%", "a national number");
-        assert_eq!(patterns("0012345"), ["%12345%"], "once is enough");
+        assert_eq!(texts("(0)50 123")[0], "50123", "a national number");
+        assert_eq!(texts("0012345"), ["12345"], "once is enough");
         for search in ["+966 50 123 4567", "00966501234567", "\u{202A}+966501234567\u{202C}", "＋966501234567"] {
-            assert_eq!(patterns(search)[0], "%966501234567%", "{search}");
+            assert_eq!(texts(search)[0], "966501234567", "{search}");
         }
         let phone = Phone::parse("+966501234567", None);
         assert_eq!(text_of("Sara", None, phone.as_ref()), "sara\n\n966501234567");
@@ -107,11 +96,11 @@ mod tests {
 
     #[test]
     fn other_searches_are_one_literal_text() {
-        assert_eq!(patterns("أحمد"), ["%احمد%"]);
-        assert_eq!(patterns("50% o_f!"), ["%50!% o!_f!!%"]);
-        assert_eq!(patterns("501"), ["%501%"]);
-        assert_eq!(patterns("000"), ["%000%"]);
-        assert_eq!(patterns("room 12"), ["%room 12%"]);
+        assert_eq!(texts("أحمد"), ["احمد"]);
+        assert_eq!(texts("50% o_f!"), ["50% o_f!"]);
+        assert_eq!(texts("501"), ["501"]);
+        assert_eq!(texts("000"), ["000"]);
+        assert_eq!(texts("room 12"), ["room 12"]);
         assert_eq!(Search::of("ـ"), None, "what folds to nothing is in every text");
     }
 }

@@ -19,7 +19,9 @@ impl Words {
     pub fn stored(self, n: usize) -> String {
         match self.0 {
             Engine::Sqlite => format!("${n}"),
-            Engine::Postgres => format!("array_to_tsvector(string_to_array(${n}, ' '))"),
+            // Longer than what PostgreSQL keeps within a row, by a word that nobody looks for: the words lie elsewhere then, and
+            // what a search reads of the row itself is small enough to stay in memory.
+            Engine::Postgres => format!("array_to_tsvector(string_to_array(${n}, ' ') || repeat('~', 1900))"),
         }
     }
 
@@ -35,6 +37,14 @@ impl Words {
             ),
         };
         self.0.each_with(index, &rows, table, of_row)
+    }
+
+    /// Whether a text holds the one that is bound to a name, as it stands.
+    pub fn holding(self, text: &str, name: &str) -> String {
+        match self.0 {
+            Engine::Sqlite => format!("instr({text}, {name}) > 0"),
+            Engine::Postgres => format!("strpos({text}, {name}) > 0"),
+        }
     }
 
     /// Asks for rows that hold all words of any of these sets.

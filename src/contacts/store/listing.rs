@@ -84,7 +84,8 @@ const SAMPLE: i64 = 100;
 /// The search texts of the newest contacts.
 pub async fn newest_texts(db: &Db, scope: WorkspaceScope) -> Result<Vec<String>> {
     let below = db.below(&[("workspace_id", "$1"), ("id", "$2")]);
-    let sql = format!("SELECT search_text FROM contact WHERE {below} ORDER BY workspace_id DESC, id DESC LIMIT {SAMPLE}");
+    let sql =
+        format!("SELECT search_text FROM contact WHERE {below} ORDER BY workspace_id DESC, id DESC LIMIT {SAMPLE}");
     db.all(&sql, args![scope, i64::MAX]).await
 }
 
@@ -117,13 +118,16 @@ pub async fn page_and_total(
     let mut sql = Text { db, values: vec![scope.value(), SEPARATOR.value()] };
     let counted = Part { limit: part.limit.max(COUNTED - part.offset), ..part };
     let found = sql.newest_found(wanted.filter, wanted.tag, words, counted);
-    let limit = sql.limit(part);
+    let limit = part.limit.unsigned_abs().next_power_of_two();
+    let offset = sql.bind(Value::Int(part.offset));
     let text = format!(
         "WITH found (id) AS MATERIALIZED ({found})
          SELECT {COLUMNS}, {TAGS}, (SELECT COUNT(*) FROM found) FROM contact
-         WHERE workspace_id = $1 AND id IN (SELECT id FROM found ORDER BY id DESC {limit}) ORDER BY id DESC"
+         WHERE workspace_id = $1 AND id IN (SELECT id FROM found ORDER BY id DESC LIMIT {limit} OFFSET {offset})
+         ORDER BY id DESC"
     );
-    let rows: Vec<Counted> = db.long().all(&text, &sql.values).await?;
+    let mut rows: Vec<Counted> = db.long().all(&text, &sql.values).await?;
+    rows.truncate(usize::try_from(part.limit).unwrap_or(usize::MAX));
     let total = rows.first().map(|row| row.of).filter(|total| *total < counted.most());
     Ok((rows.into_iter().map(|row| row.contact).collect(), total))
 }
@@ -263,7 +267,6 @@ impl<'a> Text<'a> {
 
     /// Contacts that a search finds: through the index, and those it does not know yet by looking at each.
     fn found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, before: i64) -> [String; 2] {
-        let before = self.bind(Value::Int(before));
         self.bind(words.value());
         let known = "contact.workspace_id = $1 AND contact.id = contact_gram.rowid";
         let known = self.db.words().joined("contact_gram", "grams", self.values.len(), "contact", known);
@@ -279,19 +282,25 @@ impl<'a> Text<'a> {
             ));
         }
         conditions.push_str(&self.holding(filter));
+        // Only a cursor begins somewhere: who plans a place without knowing it takes it for one far down.
+        let place = (before < i64::MAX).then(|| self.bind(Value::Int(before)));
+        let behind = |id: &str| place.as_ref().map(|place| format!(" AND {id} < {place}")).unwrap_or_default();
         [
-            format!("SELECT contact_gram.rowid AS id FROM {known} AND contact_gram.rowid < {before}{conditions}"),
-            format!("SELECT contact.id FROM {waiting} AND contact.id < {before}{conditions}"),
+            format!("SELECT contact_gram.rowid AS id FROM {known}{}{conditions}", behind("contact_gram.rowid")),
+            format!("SELECT contact.id FROM {waiting}{}{conditions}", behind("contact.id")),
         ]
     }
 
     /// The search text itself is compared: the index knows three characters at a time, in any order.
     fn holding(&mut self, filter: &'a Filter) -> String {
-        let patterns = filter.search.iter().flat_map(Search::patterns);
-        let likes: Vec<_> = patterns
-            .map(|pattern| format!("contact.search_text LIKE {} ESCAPE '!'", self.bind(pattern.value())))
+        let texts = filter.search.iter().flat_map(Search::texts);
+        let held: Vec<_> = texts
+            .map(|text| {
+                let name = self.bind(text.value());
+                self.db.words().holding("contact.search_text", &name)
+            })
             .collect();
-        format!(" AND ({})", likes.join(" OR "))
+        format!(" AND ({})", held.join(" OR "))
     }
 
     /// What a filter says of the contact alone; blocks have these columns too.
