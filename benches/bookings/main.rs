@@ -58,7 +58,7 @@ async fn run(options: Options) -> Result<()> {
     let [few, many] = PAST;
     let few = Practice::settle(&app, &server, partner, few, BOOKINGS).await?;
     let many = Practice::settle(&app, &server, partner, many, BOOKINGS).await?;
-    place::analyze(&app).await?;
+    place.tidy_up().await?;
     println!("each with {BOOKINGS} bookings to come: {}; {}", few.told(), many.told());
 
     let stages =

@@ -9,10 +9,11 @@ use skylight::kernel::{Clock, Email, SystemClock, SystemRandom, Timezone};
 use skylight::partners::PartnerPlan;
 use skylight::team::NewAdmin;
 use skylight::workspaces::NewClient;
-use skylight_db::{Engine, Value, args};
+use skylight_db::Value;
 use skylight_test_support::postgres::TestDatabase;
 use skylight_test_support::tempdir::TempDir;
 use std::path::Path;
+use tokio_postgres::NoTls;
 
 /// A fresh folder, and a fresh database where the engine needs one.
 #[derive(Debug)]
@@ -46,6 +47,18 @@ impl Place {
         let config = Config::load(None, [], flags).map_err(|faults| faults.join("; "))?;
         Ok(serve::open(config, clock, Box::new(SystemRandom)).await?)
     }
+
+    /// What autovacuum and the next checkpoint would do in the minutes to come, after so much was written.
+    pub async fn tidy_up(&self) -> Result<()> {
+        let Some(url) = self.database_url() else { return Ok(()) };
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+        let connection = tokio::spawn(connection);
+        for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+            client.batch_execute(statement).await?;
+        }
+        drop(client);
+        Ok(connection.await??)
+    }
 }
 
 /// A partner, and the key to its API.
@@ -69,9 +82,4 @@ pub async fn exec(app: &App, sql: &str, values: &[Value<'_>]) -> Result<()> {
     let mut tx = app.db.begin().await?;
     tx.exec(sql, values).await?;
     Ok(tx.commit().await?)
-}
-
-/// Autovacuum would, a minute later.
-pub async fn analyze(app: &App) -> Result<()> {
-    if app.db.engine() == Engine::Postgres { exec(app, "ANALYZE", args![]).await } else { Ok(()) }
 }

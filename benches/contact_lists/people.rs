@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::common::load::get;
 use crate::common::machine::Server;
-use crate::common::place::{Place, analyze, exec, new_client, new_partner};
+use crate::common::place::{Place, exec, new_client, new_partner};
 use skylight::app::App;
 use skylight::auth::WorkspaceScope;
 use skylight::contacts::indexing;
@@ -169,7 +169,7 @@ impl People {
             tokio::try_join!(indexing::index_some(&self.app), indexing::index_some(&self.app))?;
         }
         *self.took.1.lock() = began.elapsed();
-        analyze(&self.app).await
+        self.place.tidy_up().await
     }
 
     pub fn told(&self) -> String {

@@ -85,7 +85,7 @@ async fn report(options: &Options) -> Result<()> {
         let (world, began) = (Arc::new(World::make(options.postgres).await?), Instant::now());
         world.settle(options.clients, MONTHS).await?;
         world.add_messages(*messages).await?;
-        world.analyze().await?;
+        world.tidy_up().await?;
         println!("{} clients, {MONTHS} months, {messages} messages: {:.1?}", options.clients, began.elapsed());
         let server = Server::start(&world.place, &[]).await?;
         // In the order in which they are to end.
@@ -138,7 +138,7 @@ async fn deletion(options: &Options) -> Result<()> {
     println!("a client with {written}, written in {:.1?}", began.elapsed());
     let server = Server::start(&world.place, &[]).await?;
     world.until_indexed().await?;
-    world.analyze().await?;
+    world.tidy_up().await?;
     println!("indexed after {:.1?}, {:.0} MB resident", began.elapsed(), server.resident()?);
     let writer = Writer { address: server.address, key: neighbour.key, serial: Arc::default() };
     writer.write(Duration::from_secs(1)).await?;

@@ -1,7 +1,7 @@
 //! The database's content, written past the API.
 
 use crate::common::Result;
-use crate::common::place::{Place, analyze, exec, new_client, new_partner};
+use crate::common::place::{Place, exec, new_client, new_partner};
 use skylight::app::App;
 use skylight::auth::{PartnerScope, WorkspaceScope};
 use skylight::kernel::{Instant, Month};
@@ -137,8 +137,8 @@ impl World {
         .await
     }
 
-    pub async fn analyze(&self) -> Result<()> {
-        analyze(&self.app).await
+    pub async fn tidy_up(&self) -> Result<()> {
+        self.place.tidy_up().await
     }
 
     pub async fn workspace(&self, name: &str) -> Result<Workspace> {

@@ -105,7 +105,7 @@ pub async fn page(db: &Db, scope: WorkspaceScope, wanted: &Wanted<'_>, part: Par
 }
 
 /// What a search finds is counted on the way as far as this.
-const COUNTED: i64 = 512;
+const COUNTED: i64 = 1_024;
 
 /// A page of what a search finds, and how many it finds if they are few: looking for them once is enough then.
 pub async fn page_and_total(
