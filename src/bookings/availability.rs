@@ -184,20 +184,21 @@ pub async fn slots(db: &Db, scope: WorkspaceScope, query: &Query, now: Instant) 
         .ok_or_else(|| Error::field("to", "There are too many slots. Ask for fewer days, or for one resource."))
 }
 
-/// What a query names, or everything of it that is not there.
+/// What a query names, or everything of it that is not there. A booking is moved also when its type is not offered any more.
 async fn wanted(db: &Db, scope: WorkspaceScope, query: &Query) -> Result<Wanted> {
-    let kind = store::setup::find_type(db, scope, query.booking_type_id).await?;
+    let moving = match query.booking_id {
+        Some(id) => store::find(db, scope, id).await?.filter(|booking| booking.status.is_active()),
+        None => None,
+    };
+    let moving = moving.filter(|booking| booking.booking_type_id == query.booking_type_id);
+    let kind = match &moving {
+        Some(booking) => Some(store::setup::type_of_booking(db, scope, booking.booking_type_id).await?),
+        None => store::setup::find_type(db, scope, query.booking_type_id).await?,
+    };
     let is_known = match query.resource_id {
         Some(id) => store::setup::find_resource(db, scope, id).await?.is_some(),
         None => true,
     };
-    let moving = match query.booking_id {
-        Some(id) => store::find(db, scope, id).await?,
-        None => None,
-    };
-    let is_movable = moving
-        .as_ref()
-        .is_none_or(|booking| booking.status.is_active() && booking.booking_type_id == query.booking_type_id);
     let mut errors = FieldErrors::default();
     if kind.is_none() {
         errors.add("booking_type_id", "The selected booking type id is invalid.");
@@ -205,7 +206,7 @@ async fn wanted(db: &Db, scope: WorkspaceScope, query: &Query) -> Result<Wanted>
     if !is_known {
         errors.add("resource_id", NO_RESOURCE);
     }
-    if !is_movable || moving.is_none() && query.booking_id.is_some() {
+    if query.booking_id.is_some() && moving.is_none() {
         errors.add("booking_id", "The selected booking id is invalid.");
     }
     match kind {

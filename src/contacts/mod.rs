@@ -166,9 +166,9 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
     };
     let wanted = Wanted { filter, tag: tag.as_ref().map(|tag| tag.id), words };
     let part = part(db, scope, &wanted, page).await?;
-    let (items, known) = match page.is_counted() {
-        true => listing::page_and_total(db, scope, &wanted, part).await?,
-        false => (listing::page(db, scope, &wanted, part).await?, None),
+    let (items, known) = match &wanted.words {
+        Some(words) if page.is_counted() => listing::page_and_total(db, scope, &wanted, words, part).await?,
+        _ => (listing::page(db, scope, &wanted, part).await?, None),
     };
     let known = known.or(tag.as_ref().filter(|_| filter.is_only_a_tag()).map(|tag| tag.contacts_count));
     let total = async {

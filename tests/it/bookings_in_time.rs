@@ -210,6 +210,9 @@ on_both_engines! {
         // Its type is not offered any more, and served by name alone: it can still be moved.
         nakheel.delete(&format!("{TYPES}/{kind}")).await.expect(204);
         nakheel.post(BOOKINGS, body).await.expect(422);
+        nakheel.get(&free).await.expect(422);
+        let next = (json!(bookable_time(&world, 3)), json!(bookable_time(&world, 15)));
+        assert!(starts(&format!("&booking_id={booking}")).await.contains(&next));
         nakheel.put(&one, json!({"starts_at": bookable_time(&world, 3)})).await.expect(200);
         let end = Instant::parse_span(&bookable_time(&world, 15)).unwrap().0;
         world.clock.advance(world.app.now().until(end) + Duration::from_secs(1));

@@ -112,9 +112,9 @@ pub async fn page_and_total(
     db: &Db,
     scope: WorkspaceScope,
     wanted: &Wanted<'_>,
+    words: &str,
     part: Part,
 ) -> Result<(Vec<Contact>, Option<i64>)> {
-    let Some(words) = &wanted.words else { return Ok((page(db, scope, wanted, part).await?, None)) };
     let mut sql = Text { db, values: vec![scope.value(), SEPARATOR.value()] };
     let counted = Part { limit: part.limit.max(COUNTED - part.offset), ..part };
     let found = sql.newest_found(wanted.filter, wanted.tag, words, counted);
