@@ -39,4 +39,5 @@ migrations![
     "0026_order",
     "0027_words_unplanned",
     "0028_words_apart",
+    "0029_forks",
 ];

@@ -1,6 +1,6 @@
 //! How long lists and searches of contacts take, at ten thousand and at a million of them in one workspace.
 //!
-//! `cargo bench --bench contact_lists [-- --engine sqlite|postgres --seconds N --connections N --sizes 10000,1000000]`
+//! `cargo bench --bench contact_lists [-- --engine sqlite|postgres --seconds N --connections N --sizes 10000,1000000 --only NAME]`
 //!
 //! Every stage's p99 is shown as a multiple of a point read's p99 of the same run, and the greatest size's as a multiple of
 //! the smallest's (a full scan grows a hundredfold). Informs; a target that is missed is no failure. PostgreSQL is the server
@@ -12,7 +12,7 @@ mod common;
 mod people;
 
 use common::Result;
-use common::given::Given;
+use common::given::{Given, Only};
 use common::load::Load;
 use common::machine::{Cores, Server};
 use people::{People, STAGES, Stage};
@@ -30,6 +30,7 @@ struct Options {
     measured: Duration,
     connections: usize,
     sizes: Vec<usize>,
+    only: Only,
 }
 
 impl Options {
@@ -39,7 +40,13 @@ impl Options {
             measured: given.seconds(3)?,
             connections: given.one("--connections", 4)?,
             sizes: given.many("--sizes", vec![10_000, 1_000_000])?,
+            only: given.only(),
         })
+    }
+
+    /// The read that all are compared with comes first, whatever else is wanted.
+    fn stages(&self) -> impl Iterator<Item = &'static Stage> {
+        STAGES.iter().enumerate().filter(|(n, stage)| *n == 0 || self.only.wants(stage.name)).map(|(_, stage)| stage)
     }
 }
 
@@ -59,7 +66,7 @@ async fn run(options: Options) -> Result<()> {
     for (size, latencies) in &sizes {
         println!("\n{size} contacts in one workspace, {} connections", options.connections);
         println!("{:<44} {:>8} {:>8} {:>9} {:>8}", "", "p50 ms", "p99 ms", "of a read", "growth");
-        for (n, stage) in STAGES.iter().enumerate() {
+        for (n, stage) in options.stages().enumerate() {
             let ((p50, p99), reads) = (latencies[n], latencies[n].1 / latencies[0].1);
             let growth = p99 / smallest[n].1;
             let verdict = match stage.judged && (reads > MOST_READS || growth > MOST_GROWTH) {
@@ -79,7 +86,7 @@ async fn measure(options: &Options, size: usize) -> Result<Latencies> {
     people.until_indexed().await?;
     println!("{size} contacts: {}, {:.0} MB resident", people.told(), server.resident()?);
     let mut latencies = Vec::new();
-    for stage in STAGES {
+    for stage in options.stages() {
         people.check(&server, stage).await?;
         latencies.push(one_stage(options, &server, &people, stage).await?);
     }

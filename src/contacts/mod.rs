@@ -18,6 +18,7 @@ pub mod tags;
 
 pub use input::{Blacklisting, ContactChange, ContactQuery, NewContact, PhoneOfType};
 use input::{LONGEST_TAG, MOST_TAGS};
+use search::Asked;
 pub use search::{Filter, Search};
 
 use crate::app::Unit;
@@ -161,7 +162,7 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
         None => None,
     };
     let words = match &filter.search {
-        Some(search) => Some(search.query(db.words(), scope, &listing::newest_texts(db, scope).await?)),
+        Some(search) => Some(asked(db, scope, search).await?),
         None => None,
     };
     let wanted = Wanted { filter, tag: tag.as_ref().map(|tag| tag.id), words };
@@ -178,6 +179,13 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
         }
     };
     Listing::of(page, items, place, total).await
+}
+
+async fn asked(db: &Db, scope: WorkspaceScope, search: &Search) -> Result<Asked> {
+    match search.told(db.words(), scope) {
+        Some(asked) => Ok(asked),
+        None => Ok(search.looked_at(db.words(), scope, &listing::newest_texts(db, scope).await?)),
+    }
 }
 
 fn place(contact: &Contact) -> Cursor {

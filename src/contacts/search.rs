@@ -1,5 +1,6 @@
 //! Which contacts a list shows, and how a search finds them however they are written.
 
+use super::grams::Told;
 use super::{ChannelType, grams};
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Email, Phone, phone, text};
@@ -41,11 +42,32 @@ impl Search {
         &self.0
     }
 
-    /// What the search index is asked: any of the texts, the rarest grams of each. Some contacts' texts tell what is rare.
-    pub(super) fn query(&self, words: Words, scope: WorkspaceScope, sample: &[String]) -> String {
-        let sets: Vec<_> = self.0.iter().map(|text| grams::looked_for(scope.id(), text, sample)).collect();
-        words.query(&sets)
+    /// What the search index is asked where it knows who has the text; nothing for texts that it knows too little of.
+    pub(super) fn told(&self, words: Words, scope: WorkspaceScope) -> Option<Asked> {
+        let told: Vec<Told> = self.0.iter().map(|text| grams::told(scope.id(), text)).collect();
+        if let [Told::Unless(grams, fork)] = &told[..] {
+            let (told, looked_at) = words.split(grams, fork);
+            return Some(Asked { told: Some(told), looked_at: Some(looked_at) });
+        }
+        let gram = |told| if let Told::By(gram) = told { Some(vec![gram]) } else { None };
+        let grams: Option<Vec<_>> = told.into_iter().map(gram).collect();
+        Some(Asked { told: Some(words.query(&grams?)), looked_at: None })
     }
+
+    /// What it is asked of any texts. Some contacts' texts tell what is rare.
+    pub(super) fn looked_at(&self, words: Words, scope: WorkspaceScope, sample: &[String]) -> Asked {
+        let sets: Vec<_> = self.0.iter().map(|text| grams::looked_for(scope.id(), text, sample)).collect();
+        Asked { told: None, looked_at: Some(words.query(&sets)) }
+    }
+}
+
+/// What the search index is asked; nobody is an answer to both.
+#[derive(Debug)]
+pub struct Asked {
+    /// Who is found.
+    pub told: Option<String>,
+    /// Whose text must be looked at: they have the rarest grams of it.
+    pub looked_at: Option<String>,
 }
 
 /// What searches look at: everything folded, the number as bare digits.

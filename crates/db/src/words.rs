@@ -26,17 +26,28 @@ impl Words {
     }
 
     /// What follows `FROM` to read, of the index `index`, the rows whose `column` holds what argument `$n` asks for (see
-    /// [`Words::query`]), the greatest `rowid` first, each with the row of `table` that `of_row` says: up to and with a
-    /// condition, so that others follow by `AND`. Who wants them in this order and not all reads no further than needed.
+    /// [`Words::query`]), the greatest `rowid` first. Who wants them in this order and not all reads no further than needed.
+    pub fn found(self, index: &str, column: &str, n: usize) -> String {
+        let rows = self.rows(index, column, n);
+        match self.0 {
+            Engine::Sqlite => format!("({rows}) AS {index}"),
+            Engine::Postgres => format!("({rows} OFFSET 0) AS {index}"),
+        }
+    }
+
+    /// Likewise, each with the row of `table` that `of_row` says: up to and with a condition, so that others follow by `AND`.
     pub fn joined(self, index: &str, column: &str, n: usize, table: &str, of_row: &str) -> String {
-        let rows = match self.0 {
+        self.0.each_with(index, &self.rows(index, column, n), table, of_row)
+    }
+
+    fn rows(self, index: &str, column: &str, n: usize) -> String {
+        match self.0 {
             // Walks in the order that is asked for.
             Engine::Sqlite => format!("SELECT rowid FROM {index} WHERE {index} MATCH ${n}"),
             Engine::Postgres => format!(
                 "SELECT rowid FROM {index} WHERE {column} @@ CAST(CAST(${n} AS TEXT) AS tsquery) ORDER BY rowid DESC"
             ),
-        };
-        self.0.each_with(index, &rows, table, of_row)
+        }
     }
 
     /// Whether a text holds the one that is bound to a name, as it stands.
@@ -58,6 +69,15 @@ impl Words {
             format!("({})", words.join(and))
         };
         sets.iter().map(set).collect::<Vec<_>>().join(or)
+    }
+
+    /// Asks for rows that hold all these words and not that one; and for those that hold that one, too.
+    pub fn split(self, words: &[Word], other: &Word) -> (String, String) {
+        let (all, other) = (self.query(&[words.to_vec()]), self.quoted(other));
+        match self.0 {
+            Engine::Sqlite => (format!("{all} NOT {other}"), format!("{all} AND {other}")),
+            Engine::Postgres => (format!("{all} & !{other}"), format!("{all} & {other}")),
+        }
     }
 
     fn quoted(self, word: &Word) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Lists are cut out of their index by [`Db::below`], their ids first, so that no row is read that is only skipped.
 
+use super::super::search::Asked;
 use super::super::{Contact, Filter, Search};
 use super::{COLUMNS, SEPARATOR, TAGS};
 use crate::auth::WorkspaceScope;
@@ -30,7 +31,7 @@ pub async fn tag_named(db: &Db, scope: WorkspaceScope, title: &str) -> Result<Op
 pub struct Wanted<'a> {
     pub filter: &'a Filter,
     pub tag: Option<i64>,
-    pub words: Option<String>,
+    pub words: Option<Asked>,
 }
 
 impl Wanted<'_> {
@@ -112,7 +113,7 @@ pub async fn page_and_total(
     db: &Db,
     scope: WorkspaceScope,
     wanted: &Wanted<'_>,
-    words: &str,
+    words: &Asked,
     part: Part,
 ) -> Result<(Vec<Contact>, Option<i64>)> {
     let mut sql = Text { db, values: vec![scope.value(), SEPARATOR.value()] };
@@ -207,14 +208,11 @@ impl<'a> Text<'a> {
 
     /// What a search finds, at least as far as a part of it goes. Each side stops by itself when it has enough. How much that
     /// is stands in the text: who plans it without knowing would plan it anew each time, which takes longer than it does.
-    fn newest_found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, part: Part) -> String {
-        let [known, waiting] = self.found(filter, tag, words, part.before);
+    fn newest_found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a Asked, part: Part) -> String {
+        let sides = self.found(filter, tag, words, part.before);
         let most = part.most();
-        format!(
-            "SELECT id FROM ({known} ORDER BY contact_gram.rowid DESC LIMIT {most}) AS known
-             UNION ALL
-             SELECT id FROM ({waiting} ORDER BY contact.id DESC LIMIT {most}) AS waiting"
-        )
+        let newest = sides.iter().map(|side| format!("SELECT id FROM ({side} ORDER BY id DESC LIMIT {most}) AS side"));
+        newest.collect::<Vec<_>>().join(" UNION ALL ")
     }
 
     fn limit(&mut self, part: Part) -> String {
@@ -265,30 +263,48 @@ impl<'a> Text<'a> {
         )
     }
 
-    /// Contacts that a search finds: through the index, and those it does not know yet by looking at each.
-    fn found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a str, before: i64) -> [String; 2] {
-        self.bind(words.value());
-        let known = "contact.workspace_id = $1 AND contact.id = contact_gram.rowid";
-        let known = self.db.words().joined("contact_gram", "grams", self.values.len(), "contact", known);
+    /// Contacts that a search finds: those of whom the index tells, those whose text must be looked at, and those the index
+    /// does not know yet.
+    fn found(&mut self, filter: &'a Filter, tag: Option<i64>, words: &'a Asked, before: i64) -> Vec<String> {
+        let conditions = self.conditions(filter) + &self.with_tag(tag);
+        let held = self.holding(filter);
+        let told = words.told.as_ref().map(|asked| {
+            self.bind(asked.value());
+            match conditions.is_empty() {
+                true => format!("{} WHERE TRUE", self.db.words().found("contact_gram", "grams", self.values.len())),
+                false => self.known() + &conditions,
+            }
+        });
+        let looked_at = words.looked_at.as_ref().map(|asked| {
+            self.bind(asked.value());
+            self.known() + &conditions + &held
+        });
         let queue = "SELECT contact_id FROM contact_unindexed WHERE workspace_id = $1";
         let waiting = "contact.workspace_id = $1 AND contact.id = contact_unindexed.contact_id";
-        let waiting = self.db.each_with("contact_unindexed", queue, "contact", waiting);
-        let mut conditions = self.conditions(filter);
-        if let Some(tag) = tag {
-            let tag = self.bind(Value::Int(tag));
-            conditions.push_str(&format!(
-                " AND EXISTS (SELECT 1 FROM contact_tag WHERE contact_tag.workspace_id = $1
-                  AND contact_tag.contact_id = contact.id AND contact_tag.tag_id = {tag})"
-            ));
-        }
-        conditions.push_str(&self.holding(filter));
+        let waiting = self.db.each_with("contact_unindexed", queue, "contact", waiting) + &conditions + &held;
         // Only a cursor begins somewhere: who plans a place without knowing it takes it for one far down.
         let place = (before < i64::MAX).then(|| self.bind(Value::Int(before)));
-        let behind = |id: &str| place.as_ref().map(|place| format!(" AND {id} < {place}")).unwrap_or_default();
-        [
-            format!("SELECT contact_gram.rowid AS id FROM {known}{}{conditions}", behind("contact_gram.rowid")),
-            format!("SELECT contact.id FROM {waiting}{}{conditions}", behind("contact.id")),
-        ]
+        let side = |id: &str, rows: String| {
+            let behind = place.as_ref().map(|place| format!(" AND {id} < {place}")).unwrap_or_default();
+            format!("SELECT {id} AS id FROM {rows}{behind}")
+        };
+        let indexed = told.into_iter().chain(looked_at).map(|rows| side("contact_gram.rowid", rows));
+        indexed.chain([side("contact.id", waiting)]).collect()
+    }
+
+    /// Those of whom the index knows what the last value asks for, with their rows.
+    fn known(&self) -> String {
+        let of_row = "contact.workspace_id = $1 AND contact.id = contact_gram.rowid";
+        self.db.words().joined("contact_gram", "grams", self.values.len(), "contact", of_row)
+    }
+
+    fn with_tag(&mut self, tag: Option<i64>) -> String {
+        let Some(tag) = tag else { return String::new() };
+        let tag = self.bind(Value::Int(tag));
+        format!(
+            " AND EXISTS (SELECT 1 FROM contact_tag WHERE contact_tag.workspace_id = $1
+              AND contact_tag.contact_id = contact.id AND contact_tag.tag_id = {tag})"
+        )
     }
 
     /// The search text itself is compared: the index knows three characters at a time, in any order.
