@@ -1,5 +1,9 @@
 -- The search index learns forks (src/contacts/grams.rs): all contacts are told to it anew.
-{{sqlite}}INSERT INTO contact_gram (contact_gram) VALUES ('delete-all');{{end}}
+-- Pieces of the index that are of one size are put together when nobody waits: a search reads in each of them.
+{{sqlite}}
+INSERT INTO contact_gram (contact_gram) VALUES ('delete-all');
+INSERT INTO contact_gram (contact_gram, rank) VALUES ('usermerge', 2);
+{{end}}
 {{postgres}}TRUNCATE contact_gram;{{end}}
 DELETE FROM contact_unindexed;
 INSERT INTO contact_unindexed (workspace_id, contact_id) SELECT workspace_id, id FROM contact;

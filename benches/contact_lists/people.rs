@@ -168,6 +168,7 @@ impl People {
         while self.app.db.one::<bool>("SELECT EXISTS (SELECT 1 FROM contact_unindexed)", args![]).await? {
             tokio::try_join!(indexing::index_some(&self.app), indexing::index_some(&self.app))?;
         }
+        while indexing::tidy_some(&self.app).await? {}
         *self.took.1.lock() = began.elapsed();
         self.place.tidy_up().await
     }

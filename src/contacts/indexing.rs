@@ -7,11 +7,13 @@ use crate::app::{App, Unit};
 use crate::kernel::Result;
 use crate::workspaces::Piece;
 use futures_util::future::BoxFuture;
-use skylight_db::Db;
+use skylight_db::{Db, Engine};
 use std::time::Duration;
 
 /// Few enough that nobody waits long for the writer, or for one of these contacts.
 const BATCH: i64 = 200;
+/// Of the index, put together at once; as short.
+const PAGES: i64 = 100;
 /// Between looks at an empty queue.
 const PAUSE: Duration = Duration::from_secs(1);
 /// After a batch, for as many times as it took: requests go first.
@@ -19,11 +21,12 @@ const BREATH: u32 = 3;
 
 /// Runs until the server stops. Harmless on several nodes: each takes contacts that no other holds.
 pub async fn run(app: App) {
+    let mut is_tidy = false;
     while !app.is_stopping() {
         let began = std::time::Instant::now();
-        let pause = match index_some(&app).await {
-            Ok(0) => PAUSE,
-            Ok(_) => began.elapsed() * BREATH,
+        let pause = match work(&app, &mut is_tidy).await {
+            Ok(false) => PAUSE,
+            Ok(true) => began.elapsed() * BREATH,
             Err(error) => {
                 tracing::warn!(%error, "contacts could not be indexed; trying again");
                 PAUSE
@@ -48,6 +51,28 @@ pub async fn recount(db: &Db) -> Result<Vec<String>> {
 /// What workspaces that are deleted leave in the search index, removed a piece at a time; see [`crate::workspaces::on_purge`].
 pub fn forget(unit: &mut Unit, piece: Piece) -> BoxFuture<'_, Result<bool>> {
     Box::pin(async move { Ok(index::all_workspaces_forget(&mut unit.tx, piece.size, piece.is_first).await?) })
+}
+
+/// Does a little of what is to be done, what is new first; false when nothing is.
+async fn work(app: &App, is_tidy: &mut bool) -> Result<bool> {
+    let is_new = index_some(app).await? > 0;
+    if !is_new && !*is_tidy {
+        *is_tidy = !tidy_some(app).await?;
+        return Ok(!*is_tidy);
+    }
+    *is_tidy &= !is_new;
+    Ok(is_new)
+}
+
+/// Puts some of the index together, which is written in many pieces; a search looks into each.
+pub async fn tidy_some(app: &App) -> Result<bool> {
+    if app.db.engine() == Engine::Postgres {
+        return Ok(false);
+    }
+    let mut unit = app.begin().await?;
+    let is_more_left = index::all_workspaces_join(&mut unit.tx, PAGES).await?;
+    unit.commit().await?;
+    Ok(is_more_left)
 }
 
 /// Indexes one batch; answers how many.

@@ -162,7 +162,7 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
         None => None,
     };
     let words = match &filter.search {
-        Some(search) => Some(asked(db, scope, search).await?),
+        Some(search) => Some(asked(db, scope, search, page).await?),
         None => None,
     };
     let wanted = Wanted { filter, tag: tag.as_ref().map(|tag| tag.id), words };
@@ -181,8 +181,8 @@ pub async fn list(db: &Db, scope: WorkspaceScope, filter: &Filter, page: Page) -
     Listing::of(page, items, place, total).await
 }
 
-async fn asked(db: &Db, scope: WorkspaceScope, search: &Search) -> Result<Asked> {
-    match search.told(db.words(), scope) {
+async fn asked(db: &Db, scope: WorkspaceScope, search: &Search, page: Page) -> Result<Asked> {
+    match search.told(db.words(), scope, page.is_counted()) {
         Some(asked) => Ok(asked),
         None => Ok(search.looked_at(db.words(), scope, &listing::newest_texts(db, scope).await?)),
     }

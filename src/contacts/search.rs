@@ -42,12 +42,16 @@ impl Search {
         &self.0
     }
 
-    /// What the search index is asked where it knows who has the text; nothing for texts that it knows too little of.
-    pub(super) fn told(&self, words: Words, scope: WorkspaceScope) -> Option<Asked> {
+    /// What the search index is asked where it knows who has the text; nothing for texts that it knows too little of. To look
+    /// at some of the newest is faster than to find out who of all needs it: `is_counted` if all are wanted.
+    pub(super) fn told(&self, words: Words, scope: WorkspaceScope, is_counted: bool) -> Option<Asked> {
         let told: Vec<Told> = self.0.iter().map(|text| grams::told(scope.id(), text)).collect();
         if let [Told::Unless(grams, fork)] = &told[..] {
             let (told, looked_at) = words.split(grams, fork);
-            return Some(Asked { told: Some(told), looked_at: Some(looked_at) });
+            return Some(match is_counted {
+                true => Asked { told: Some(told), looked_at: Some(looked_at) },
+                false => Asked { told: None, looked_at: Some(words.query(std::slice::from_ref(grams))) },
+            });
         }
         let gram = |told| if let Told::By(gram) = told { Some(vec![gram]) } else { None };
         let grams: Option<Vec<_>> = told.into_iter().map(gram).collect();

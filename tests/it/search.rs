@@ -138,6 +138,27 @@ on_both_engines! {
         assert_eq!(indexed(&world).await, 0);
     }
 
+    async fn what_the_index_was_told_in_many_pieces_is_put_together(world: World) {
+        let nakheel = world.workspace("nakheel").await;
+        for n in 0..15 {
+            nakheel.contact(&format!("Zaynab {n:02}"), &format!("+96650700{n:04}")).await;
+            index_some(&world.app).await.unwrap();
+        }
+        // The one who is told of this contact finds the index in pieces.
+        nakheel.contact("Zaynab 15", "+966507000015").await;
+        until_indexed(&world).await;
+        if world.engine == Engine::Sqlite {
+            until("the index is in few pieces", async || {
+                let pieces: i64 = (&world.app.db).one("SELECT COUNT(DISTINCT segid) FROM contact_gram_idx", args![]).await.unwrap();
+                if pieces <= 2 { Ok(()) } else { Err(pieces) }
+            }).await;
+        }
+        for search in ["zay", "ayna", "aynab", "zaynab", "zaynab 0", "9665070000"] {
+            let expected = if search.ends_with(" 0") { 10 } else { 16 };
+            assert_eq!(nakheel.get(&format!("{CONTACTS}?search={}", encoded(search))).await.expect(200)["meta"]["total"], expected, "{search}");
+        }
+    }
+
     async fn nothing_of_a_deleted_client_is_left_in_the_index_or_on_the_disk(world: World) {
         let partner = world.partner("rawabi").await;
         let ((doomed, leaving), (_, staying)) = (partner.client("Nakheel", "business").await, partner.client("Sahel", "business").await);

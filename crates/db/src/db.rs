@@ -358,20 +358,24 @@ impl Tx {
         }
     }
 
-    /// Rewrites a piece of a word index, about so many pages, so that it forgets the words of deleted rows; false when nothing
-    /// is left to rewrite. The first piece of several says so: the others go on with what was in the index then. PostgreSQL
-    /// forgets by itself, when it vacuums.
-    pub async fn forget_words(&mut self, index: &str, pages: i64, is_first: bool) -> Result<bool> {
+    /// Puts pieces of a word index together, about so many pages of them; false when nothing is left to do. PostgreSQL has one
+    /// index in one piece.
+    pub async fn join_words(&mut self, index: &str, pages: i64) -> Result<bool> {
         if matches!(self.inner, TxInner::Postgres(_)) {
             return Ok(false);
         }
         let changes = "SELECT total_changes()";
         let before: i64 = self.one(changes, &[]).await?;
-        let merge = format!("INSERT INTO {index} ({index}, rank) VALUES ('merge', $1)");
-        self.exec(&merge, &[Value::Int(if is_first { -pages } else { pages })]).await?;
+        self.exec(&format!("INSERT INTO {index} ({index}, rank) VALUES ('merge', $1)"), &[Value::Int(pages)]).await?;
         let after: i64 = self.one(changes, &[]).await?;
         // The statement itself counts as one.
         Ok(after - before > 1)
+    }
+
+    /// Likewise, all of them, so that the index forgets the words of deleted rows. The first of several calls says so: the
+    /// others go on with what was in the index then. PostgreSQL forgets by itself, when it vacuums.
+    pub async fn forget_words(&mut self, index: &str, pages: i64, is_first: bool) -> Result<bool> {
+        self.join_words(index, if is_first { -pages } else { pages }).await
     }
 
     /// Makes the work durable. After an error nothing of it is stored, except [`Kind::UnclearCommit`]: then nobody knows.

@@ -40,6 +40,11 @@ pub async fn all_workspaces_insert(tx: &mut Tx, words: Words, found: &[Indexed])
     tx.exec_many(&sql, &rows).await.map(|_| ())
 }
 
+/// Puts pieces of the index together; false when nothing is left to do.
+pub async fn all_workspaces_join(tx: &mut Tx, pages: i64) -> Result<bool> {
+    tx.join_words("contact_gram", pages).await
+}
+
 /// Rewrites a piece of the index without what was deleted; false when nothing is left to rewrite.
 pub async fn all_workspaces_forget(tx: &mut Tx, pages: i64, is_first: bool) -> Result<bool> {
     tx.forget_words("contact_gram", pages, is_first).await
