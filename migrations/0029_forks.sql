@@ -1,3 +1,6 @@
+-- Letters that case makes one: final sigma, sharp s.
+UPDATE contact SET search_text = replace(replace(search_text, 'ς', 'σ'), 'ß', 'ss')
+WHERE search_text LIKE '%ς%' OR search_text LIKE '%ß%';
 -- The search index learns forks (src/contacts/grams.rs): all contacts are told to it anew.
 -- Pieces of the index that are of one size are put together when nobody waits: a search reads in each of them.
 {{sqlite}}

@@ -32,7 +32,7 @@ const MOST_TRIES: i64 = 500_000;
 pub struct Slot<'a> {
     #[schema(value_type = Instant)]
     starts_at: &'a str,
-    #[schema(value_type = Instant, example = "2026-03-04T13:00:00.000000Z")]
+    #[schema(value_type = String, format = DateTime, example = "2026-03-04T13:00:00.000000Z")]
     ends_at: &'a str,
     #[schema(example = 2)]
     resource_id: i64,

@@ -90,9 +90,12 @@ impl Input for ExceptionInput {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let field = fields.at("date").required();
         let date = field.text(64).and_then(|text| Day::parse(&text).or_else(|| field.wrong("must be a valid date")));
-        let closed = fields.at("closed").boolean();
+        let said = fields.at("closed");
+        let closed = said.boolean();
+        // Hours are needed unless the day is closed, which is what somebody may have meant.
         let (from, to) = match closed {
             Some(true) => (None, None),
+            None if said.is_present() => return None,
             _ => resources::read_times(fields),
         };
         Some(Self { date: date?, closed, from, to })

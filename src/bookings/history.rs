@@ -1,7 +1,7 @@
 //! How a booking came to be what it is.
 
 use super::{Booking, BookingStatus, store};
-use crate::app::{Actor, Unit};
+use crate::app::{Actor, Origin, Unit};
 use crate::auth::WorkspaceScope;
 use crate::kernel::{Cursor, Fields, Input, Instant, Listing, Page, Result};
 use crate::words;
@@ -37,8 +37,8 @@ pub struct Entry {
     #[schema(example = 2)]
     pub resource_id: i64,
     pub starts_at: Instant,
+    #[schema(value_type = String, format = DateTime, example = "2026-03-04T13:00:00.000000Z")]
     pub ends_at: Instant,
-    #[schema(example = "The customer is ill.")]
     pub reason: Option<String>,
     /// Who did it.
     pub actor: Actor,
@@ -71,6 +71,8 @@ pub(super) async fn note(
     action: Action,
     reason: Option<&str>,
 ) -> Result<()> {
-    let (actor, now) = (unit.origin().actor.clone(), unit.now());
+    // A hold ends by itself, whoever comes across it first.
+    let actor = if action == Action::Lapsed { Origin::system().actor } else { unit.origin().actor.clone() };
+    let now = unit.now();
     Ok(store::note(&mut unit.tx, scope, booking, action, reason, &actor, now).await?)
 }

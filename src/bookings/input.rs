@@ -20,10 +20,14 @@ pub enum Start {
 
 impl Start {
     pub fn parse(text: &str) -> Option<Self> {
+        // What is in brackets, a zone or a calendar, would be passed over.
+        if text.contains('[') {
+            return None;
+        }
         if let Ok(moment) = text.parse::<jiff::Timestamp>() {
             return Some(Self::Moment(Instant::from_micros(moment.as_microsecond())));
         }
-        // A day alone is no time, and a zone in brackets would be passed over.
+        // A day alone is no time.
         let plain = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'T' | b't' | b' ');
         if text.len() <= 10 || !text.bytes().all(plain) {
             return None;
@@ -31,21 +35,27 @@ impl Start {
         text.parse().ok().map(Self::Local)
     }
 
-    /// The moment that is meant. A clock does not show every time, and some twice.
     pub fn resolve(self, zone: &Timezone) -> Result<Instant> {
+        self.moment(zone).map_err(|fault| Error::field("starts_at", fault))
+    }
+
+    /// The moment that is meant, or why there is none. A clock does not show every time, and some twice.
+    pub fn moment(self, zone: &Timezone) -> std::result::Result<Instant, String> {
         let local = match self {
             Self::Moment(at) => return Ok(at),
             Self::Local(local) => local,
         };
-        let refused = |what: &str| Error::field("starts_at", format!("The starts at {what} in {}.", zone.name()));
+        let name = zone.name();
         let ambiguous = zone.rules().to_ambiguous_timestamp(local);
         match ambiguous.offset() {
-            AmbiguousOffset::Gap { .. } => Err(refused("does not exist")),
-            AmbiguousOffset::Fold { .. } => Err(refused("happens twice: say it with its offset from UTC,")),
-            AmbiguousOffset::Unambiguous { .. } => {
-                let at = ambiguous.compatible().map_err(|_| refused("is out of range"))?;
-                Ok(Instant::from_micros(at.as_microsecond()))
+            AmbiguousOffset::Gap { .. } => Err(format!("The starts at does not exist in {name}.")),
+            AmbiguousOffset::Fold { .. } => {
+                Err(format!("The starts at happens twice in {name}: say it with its offset from UTC."))
             }
+            AmbiguousOffset::Unambiguous { .. } => match ambiguous.compatible() {
+                Ok(at) => Ok(Instant::from_micros(at.as_microsecond())),
+                Err(_) => Err(format!("The starts at is out of range in {name}.")),
+            },
         }
     }
 }

@@ -100,7 +100,7 @@ pub struct Booking {
     #[schema(example = "Consultation – Sarah Johnson")]
     pub title: String,
     pub starts_at: Instant,
-    #[schema(example = "2026-03-04T13:00:00.000000Z")]
+    #[schema(value_type = String, format = DateTime, example = "2026-03-04T13:00:00.000000Z")]
     pub ends_at: Instant,
     /// The resource's zone.
     pub timezone: Timezone,
@@ -113,11 +113,11 @@ pub struct Booking {
     #[schema(example = json!(null))]
     pub cancel_reason: Option<String>,
     /// Of a pending one that is held for a while: when it lapses.
-    #[schema(example = json!(null))]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub held_until: Option<Instant>,
-    #[schema(example = json!(null))]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub cancelled_at: Option<Instant>,
-    #[schema(example = json!(null))]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub completed_at: Option<Instant>,
     pub created_at: Instant,
     pub updated_at: Instant,
@@ -175,12 +175,11 @@ pub async fn get(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<Book
 
 /// Books a time, with the resource that is named or with the one that has least to do that day.
 pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: NewBooking) -> Result<Booking> {
-    let (contact, kind) = referred(unit, scope, &new).await?;
     let zone = match &new.timezone {
         Some(zone) => zone.clone(),
         None => workspaces::timezone(&mut unit.tx, scope).await?,
     };
-    let starts_at = new.starts_at.resolve(&zone)?;
+    let (contact, kind, starts_at) = referred(unit, scope, &new, &zone).await?;
     let (rules, now) = (kind.rules(), unit.now());
     let hold = |minutes: i64| now.after(Duration::from_secs(minutes.unsigned_abs() * 60)).min(starts_at);
     let held_until = new.hold_minutes.map(hold);
@@ -228,27 +227,39 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, new: NewBooking) -> 
     Ok(booking)
 }
 
-/// The contact and the type that a new booking names. All that are not there are said at once.
-async fn referred(unit: &mut Unit, scope: WorkspaceScope, new: &NewBooking) -> Result<(ContactSummary, BookingType)> {
-    let mut errors = FieldErrors::default();
+/// The contact, the type and the time that a new booking names. All that are not there are said at once.
+async fn referred(
+    unit: &mut Unit,
+    scope: WorkspaceScope,
+    new: &NewBooking,
+    zone: &Timezone,
+) -> Result<(ContactSummary, BookingType, Instant)> {
     let contact = match contacts::summary(&mut unit.tx, scope, new.contact_id).await {
-        Err(error) if error.public().status == 404 => None,
-        found => Some(found?),
+        Err(error) if error.public().status == 404 => Err(NO_CONTACT),
+        found => Ok(found?),
     };
     let kind = store::setup::find_type(&mut unit.tx, scope, new.booking_type_id).await?.filter(|kind| kind.is_active);
-    if contact.is_none() {
-        errors.add("contact_id", NO_CONTACT);
+    let (contact, kind, starts_at) = match (contact, kind, new.starts_at.moment(zone)) {
+        (Ok(contact), Some(kind), Ok(starts_at)) => return Ok((contact, kind, starts_at)),
+        found => found,
+    };
+    let mut errors = FieldErrors::default();
+    if let Err(fault) = contact {
+        errors.add("contact_id", fault);
     }
     if kind.is_none() {
         errors.add("booking_type_id", "The selected booking type id is invalid.");
     }
-    // Beside another fault, a resource is only looked for.
-    if let (Some(id), None) = (new.resource_id, &kind)
+    // Only beside another fault: who finds a place looks for the resource, too.
+    if let Some(id) = new.resource_id
         && store::setup::find_resource(&mut unit.tx, scope, id).await?.is_none()
     {
         errors.add("resource_id", NO_RESOURCE);
     }
-    contact.zip(kind).ok_or_else(|| Error::fields(errors))
+    if let Err(fault) = starts_at {
+        errors.add("starts_at", fault);
+    }
+    Err(Error::fields(errors))
 }
 
 const NO_CONTACT: &str = "The selected contact id is invalid.";

@@ -115,6 +115,15 @@ async fn opened(app: &App, row: store::AccountRow) -> Result<Option<Arc<Account>
     })))
 }
 
+/// Whether there is such a channel.
+pub async fn check(read: impl Read, scope: WorkspaceScope, id: i64) -> Result<()> {
+    store::find(read, scope, id).await?.map(|_| ()).ok_or_else(no_such_channel)
+}
+
+fn no_such_channel() -> Error {
+    Error::field("channel_id", "The selected channel id is invalid.")
+}
+
 /// The connected channel a message of this type goes out on: the named one, else the preferred one, else the newest.
 pub async fn for_sending(
     read: impl Read,
@@ -127,7 +136,7 @@ pub async fn for_sending(
     if let Some(named) = named {
         channels.retain(|(id, ..)| *id == named);
         if channels.is_empty() {
-            return Err(Error::field("channel_id", "The selected channel id is invalid."));
+            return Err(no_such_channel());
         }
     }
     channels.retain(|(.., is_connected)| *is_connected);

@@ -13,7 +13,7 @@ mod store;
 mod telegram;
 mod whatsapp;
 
-pub use account::{Account, by_hook, by_id, for_sending};
+pub use account::{Account, by_hook, by_id, check, for_sending};
 pub use connect::{ClientChannelEvent, Connected, NewChannel, connect, disconnect, open_settings, stop};
 pub use inbound::{INBOUND_LANE, SENDING_LANE, StoredInbound, accept, bodies, forget, note_taken};
 pub use sandbox::Simulated;

@@ -3,7 +3,7 @@
 use super::{Blacklisting, Contact, ContactChange, ContactQuery, NewContact, PhoneOfType};
 use crate::http::route::Shape;
 use crate::http::{Answer, Id, Query, Reply, Route, Unread, Who, WorkspaceCaller};
-use crate::kernel::{Error, Result};
+use crate::kernel::Error;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ async fn list(caller: WorkspaceCaller, Query(query): Query<ContactQuery>) -> Ans
 async fn create(caller: WorkspaceCaller, body: Unread) -> Answer {
     let new: NewContact = match body.read() {
         Ok(new) => new,
-        Err(faults) => return Err(with_taken_phone(&caller, &body, faults).await?),
+        Err(faults) => return Err(with_taken_phone(&caller, &body, faults, None).await),
     };
     let mut unit = caller.begin().await?;
     let contact = super::create(&mut unit, caller.scope(), new).await?;
@@ -105,11 +105,11 @@ async fn create(caller: WorkspaceCaller, body: Unread) -> Answer {
     caller.commit(unit, reply).await
 }
 
-/// Beside its other faults, a body may name a number that is taken: callers see all of them at once.
-async fn with_taken_phone(caller: &WorkspaceCaller, body: &Unread, faults: Error) -> Result<Error> {
-    match body.read::<PhoneOfType>() {
-        Ok(phone) => super::with_taken_phone(&caller.app.db, caller.scope(), &phone, faults).await,
-        Err(_) => Ok(faults),
+/// Beside its other faults, a body may name a number that is taken.
+async fn with_taken_phone(caller: &WorkspaceCaller, body: &Unread, faults: Error, of: Option<&Contact>) -> Error {
+    match body.glimpse(|fields| PhoneOfType::read(fields, of)) {
+        Some(phone) => faults.beside(super::check_phone(&caller.app.db, caller.scope(), &phone, of)).await,
+        None => faults,
     }
 }
 
@@ -119,7 +119,10 @@ async fn get(caller: WorkspaceCaller, Id(id): Id) -> Answer {
 
 async fn update(caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
     let before = super::get(&caller.app.db, caller.scope(), id).await?;
-    let change = body.read_by(|fields| ContactChange::read(fields, &before))?;
+    let change = match body.read_by(|fields| ContactChange::read(fields, &before)) {
+        Ok(change) => change,
+        Err(faults) => return Err(with_taken_phone(&caller, &body, faults, Some(&before)).await),
+    };
     let mut unit = caller.begin().await?;
     let contact = super::update(&mut unit, caller.scope(), id, change).await?;
     let reply = Reply::done(&contact, "Contact updated successfully.")?;

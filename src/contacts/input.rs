@@ -68,9 +68,13 @@ pub struct PhoneOfType {
     pub phone: Phone,
 }
 
-impl Input for PhoneOfType {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let channel_type = fields.at("type").one_of(ChannelType::WORDS)?;
+impl PhoneOfType {
+    /// Of a new contact, or of one that has its type.
+    pub fn read(fields: &Fields<'_>, contact: Option<&Contact>) -> Option<Self> {
+        let channel_type = match contact {
+            Some(contact) => contact.channel_type,
+            None => fields.at("type").one_of(ChannelType::WORDS)?,
+        };
         Some(Self { channel_type, phone: fields.at("phone").phone(fields.country())? })
     }
 }

@@ -80,6 +80,7 @@ pub struct ContactSummary {
     pub phone: Option<Phone>,
     #[serde(rename = "type")]
     pub channel_type: ChannelType,
+    #[schema(example = false)]
     pub blacklisted: bool,
 }
 
@@ -335,19 +336,16 @@ pub async fn touch_last_message(unit: &mut Unit, scope: WorkspaceScope, id: i64,
     Ok(store::touch_last_message(&mut unit.tx, scope, id, at).await?)
 }
 
-/// Adds to the faults of a body the one that only the table knows, so that the caller sees them all at once.
-pub async fn with_taken_phone(
+/// Whether no contact, or none but this one, has the number.
+pub async fn check_phone(
     read: impl Read,
     scope: WorkspaceScope,
     new: &PhoneOfType,
-    faults: Error,
-) -> Result<Error> {
-    if store::find_by_phone(read, scope, new.channel_type, &new.phone).await?.is_none() {
-        return Ok(faults);
-    }
-    let mut errors = faults.public().errors.clone();
-    errors.add("phone", TAKEN);
-    Ok(Error::fields(errors))
+    of: Option<&Contact>,
+) -> Result<()> {
+    let found = store::find_by_phone(read, scope, new.channel_type, &new.phone).await?;
+    let is_taken = found.is_some_and(|found| of.is_none_or(|contact| contact.id != found.id));
+    if is_taken { Err(phone_taken()) } else { Ok(()) }
 }
 
 const TAKEN: &str = "The phone has already been taken.";

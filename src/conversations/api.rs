@@ -1,11 +1,12 @@
 //! `/api/v1/conversations`, `/api/v1/contacts/{id}/messages`, `/api/v1/messages/send`.
 
-use super::{Conversation, Filter, MarkRead, Message, NewMessage, ReadState, history, list, mark_read, send};
+use super::{Conversation, Filter, MarkRead, Message, Named, NewMessage, ReadState};
+use super::{check_named, history, list, mark_read, send};
 use crate::contacts;
 use crate::http::route::Shape;
-use crate::http::{Answer, Id, Query, Reply, Route, Unread, UnreadQuery, Valid, Who, WorkspaceCaller};
-use crate::kernel::Page;
+use crate::http::{Answer, Id, Query, Reply, Route, Unread, UnreadQuery, Who, WorkspaceCaller};
 use crate::kernel::fields::{Fields, Input};
+use crate::kernel::{Error, Page};
 use http::Method;
 use serde_json::json;
 
@@ -91,9 +92,25 @@ async fn read_handler(caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answ
     caller.commit(unit, reply).await
 }
 
-async fn send_handler(caller: WorkspaceCaller, Valid(new): Valid<NewMessage>) -> Answer {
-    let mut unit = caller.begin().await?;
-    let message = send(&mut unit, caller.scope(), new).await?;
+async fn send_handler(caller: WorkspaceCaller, body: Unread) -> Answer {
+    let sent = async {
+        let new: NewMessage = body.read()?;
+        let mut unit = caller.begin().await?;
+        let message = send(&mut unit, caller.scope(), new).await?;
+        Ok((unit, message))
+    };
+    let (unit, message) = match sent.await {
+        Ok(sent) => sent,
+        Err(fault) => return Err(with_named(&caller, &body, fault).await),
+    };
     let reply = Reply::created(&message, "Message sent successfully.")?;
     caller.commit(unit, reply).await
+}
+
+/// Beside the fault that was found first, whom the message names may be wrong, too.
+async fn with_named(caller: &WorkspaceCaller, body: &Unread, fault: Error) -> Error {
+    match body.glimpse(|fields| Named::read(fields)) {
+        Some(named) => fault.beside(check_named(&caller.app.db, caller.scope(), named)).await,
+        None => fault,
+    }
 }

@@ -211,9 +211,48 @@ impl Input for NewMessage {
     }
 }
 
+/// Whom and what a message names, of which some may be wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    contact_id: Option<i64>,
+    channel: Option<ChannelType>,
+    channel_id: Option<i64>,
+}
+
+impl Named {
+    pub fn read(fields: &Fields<'_>) -> Option<Self> {
+        Some(Self {
+            contact_id: fields.at("contact_id").id(),
+            channel: fields.at("channel").one_of(ChannelType::WORDS),
+            channel_id: fields.at("channel_id").id(),
+        })
+    }
+}
+
+/// Whether it is all there; every fault of it.
+pub async fn check_named(db: &Db, scope: WorkspaceScope, named: Named) -> Result<()> {
+    let contact = match named.contact_id {
+        Some(id) => Some(recipient(db, scope, id, named.channel).await),
+        None => None,
+    };
+    let channel = async {
+        let Some(id) = named.channel_id else { return Ok(()) };
+        let kind = match &contact {
+            Some(Ok(contact)) => contact.channel_type,
+            _ => return channels::check(db, scope, id).await,
+        };
+        channels::for_sending(db, scope, kind.as_str(), Some(id), None).await.map(|_| ())
+    }
+    .await;
+    match contact {
+        Some(Err(fault)) => Err(fault.beside(async { channel }).await),
+        _ => channel,
+    }
+}
+
 /// Writes a message down and queues it. It goes out in the background, once, in the order of its conversation.
 pub async fn send(unit: &mut Unit, scope: WorkspaceScope, new: NewMessage) -> Result<Message> {
-    let contact = recipient(unit, scope, &new).await?;
+    let contact = recipient(&mut unit.tx, scope, new.contact_id, new.channel).await?;
     let preferred = store::conversation_channel(&mut unit.tx, scope, new.contact_id).await?;
     let kind = contact.channel_type.as_str();
     let (channel, provider) = channels::for_sending(&mut unit.tx, scope, kind, new.channel_id, preferred).await?;
@@ -248,8 +287,13 @@ pub async fn forget_early_statuses(app: &App) -> Result<u64> {
 }
 
 /// The contact, if it may be written to.
-async fn recipient(unit: &mut Unit, scope: WorkspaceScope, new: &NewMessage) -> Result<contacts::ContactSummary> {
-    let found = contacts::summary(&mut unit.tx, scope, new.contact_id).await;
+async fn recipient(
+    read: impl Read,
+    scope: WorkspaceScope,
+    contact_id: i64,
+    channel: Option<ChannelType>,
+) -> Result<contacts::ContactSummary> {
+    let found = contacts::summary(read, scope, contact_id).await;
     let contact = found.map_err(|error| match error.public().status {
         404 => Error::field("contact_id", "The selected contact id is invalid."),
         _ => error,
@@ -257,7 +301,7 @@ async fn recipient(unit: &mut Unit, scope: WorkspaceScope, new: &NewMessage) -> 
     if contact.blacklisted {
         return Err(Error::field("contact_id", "The contact is blacklisted."));
     }
-    if new.channel.is_some_and(|channel| channel != contact.channel_type) {
+    if channel.is_some_and(|channel| channel != contact.channel_type) {
         return Err(Error::field("channel", "The channel must be the contact's own."));
     }
     Ok(contact)

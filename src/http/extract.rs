@@ -184,6 +184,11 @@ impl Unread {
         about(self.read(), object).await
     }
 
+    /// What can be read beside faults, for looking up what it names.
+    pub fn glimpse<T>(&self, reader: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
+        fields::examine_by(&self.body, self.source, self.country, reader).ok()?.0
+    }
+
     pub fn read_by<T>(&self, reader: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T> {
         check_arrays(&self.body)?;
         match fields::examine_by(&self.body, self.source, self.country, reader)? {
@@ -308,7 +313,10 @@ impl FromRequestParts<Http> for UnreadQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self> {
-        Ok(Self(pairs(parts.uri.query().unwrap_or_default())))
+        let query = parts.uri.query().unwrap_or_default();
+        // What is no text cannot have been meant: it would be read as something else.
+        percent_encoding::percent_decode_str(query).decode_utf8().map_err(|_| Error::malformed_request())?;
+        Ok(Self(pairs(query)))
     }
 }
 

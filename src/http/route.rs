@@ -95,6 +95,7 @@ pub struct Parameter {
     pub name: &'static str,
     pub kind: &'static str,
     pub description: &'static str,
+    pub is_required: bool,
 }
 
 pub type NamedSchema = (String, RefOr<Schema>);
@@ -218,7 +219,13 @@ impl Route {
     }
 
     pub fn query(mut self, name: &'static str, kind: &'static str, description: &'static str) -> Self {
-        self.parameters.push(Parameter { name, kind, description });
+        self.parameters.push(Parameter { name, kind, description, is_required: false });
+        self
+    }
+
+    /// A parameter that cannot be left out.
+    pub fn query_with(mut self, name: &'static str, kind: &'static str, description: &'static str) -> Self {
+        self.parameters.push(Parameter { name, kind, description, is_required: true });
         self
     }
 

@@ -159,6 +159,22 @@ impl Error {
         Self::invalid().with_errors(errors)
     }
 
+    /// With what `check` finds wrong of other fields, so that the caller sees all faults of a body at once: those, too, that
+    /// only the database knows.
+    pub async fn beside(self, check: impl Future<Output = Result<()>>) -> Self {
+        let mut errors = self.public().errors.clone();
+        if errors.is_empty() {
+            return self;
+        }
+        if let Err(other) = check.await {
+            for (field, messages) in other.public().errors.iter().filter(|(field, _)| !self.public().errors.has(field))
+            {
+                messages.iter().for_each(|message| errors.add(field, message));
+            }
+        }
+        self.with_errors(errors)
+    }
+
     /// What a unit of work had read was changed by another before it was held: running it again is right.
     pub fn overtaken() -> Self {
         Self::conflict().with(|problem| problem.is_passing = true)

@@ -32,6 +32,7 @@ pub fn routes() -> Vec<Route> {
                 "name": "Huda Saleh", "email": "huda@nakheel.example", "role": "agent", "password": "seven palms, one well",
             }))
             .answers::<NewcomerShown>(201, Shape::One)
+            .sometimes(&["invitation_url"])
             .saying("Team member created successfully."),
         Route::new(Method::GET, MEMBER, Who::Workspace, "get_team_member", get)
             .doc(TAG, "Get a team member", "")
@@ -47,6 +48,7 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/api/v1/team/{id}/invite", Who::Workspace, "invite_team_member", invite)
             .doc(TAG, "Invite a team member again", INVITE)
             .answers::<InvitationShown>(201, Shape::One)
+            .sometimes(&["invitation_url"])
             .saying("Invitation issued successfully."),
     ]
 }

@@ -110,12 +110,21 @@ pub async fn remove_department(unit: &mut Unit, partner: PartnerScope, id: i64) 
     audit::record_for_partner(unit, partner, Action::DepartmentRemoved, id, Changes::none()).await
 }
 
+/// Whether a department is there that a new ticket names.
+pub(super) async fn check(read: impl Read, partner: PartnerScope, asked: i64) -> Result<()> {
+    store::department(read, partner, asked).await?.map(|_| ()).ok_or_else(not_selected)
+}
+
+fn not_selected() -> Error {
+    Error::field("department_id", "The selected department id is invalid.")
+}
+
 /// The department for a new ticket: the one asked for, or else the first there is. It is held to the end of the unit, so
 /// that it is not removed meanwhile.
 pub(super) async fn to_put_in(unit: &mut Unit, partner: PartnerScope, asked: Option<i64>) -> Result<Option<i64>> {
     if asked.is_some() {
         let held = store::hold_department(&mut unit.tx, partner, asked).await?;
-        return held.map(Some).ok_or_else(|| Error::field("department_id", "The selected department id is invalid."));
+        return held.map(Some).ok_or_else(not_selected);
     }
     // The first one may be removed while this waits for it: then another is the first.
     while store::count_departments(&mut unit.tx, partner).await? > 0 {

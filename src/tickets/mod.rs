@@ -186,6 +186,13 @@ impl Input for DeskFilter {
     }
 }
 
+/// Whether a department, if one is named, is there.
+pub async fn check_department(db: &Db, scope: WorkspaceScope, named: Option<i64>) -> Result<()> {
+    let Some(id) = named else { return Ok(()) };
+    let (partner, _) = workspaces::partner_of(db, scope).await?;
+    departments::check(db, partner, id).await
+}
+
 /// Opens a ticket on the desk of the workspace's partner.
 pub async fn open(unit: &mut Unit, scope: WorkspaceScope, new: NewTicket) -> Result<Ticket> {
     let (partner, _) = workspaces::partner_of(&mut unit.tx, scope).await?;

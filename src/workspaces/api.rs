@@ -47,6 +47,7 @@ fn client_routes() -> [Route; 5] {
                 "timezone": "Asia/Riyadh", "country_id": 194, "skip_invite": false,
             }))
             .answers::<ProvisionedClient>(201, Shape::One)
+            .sometimes(&["invitation_url"])
             .showing(gulf_logistics())
             .saying("Client workspace created successfully."),
         Route::new(Method::GET, CLIENT, Who::Partner, "get_client", get_handler)

@@ -45,6 +45,8 @@ on_both_engines! {
         holds(&feast, &json!({"date": "2030-09-23", "closed": true, "from": null, "to": null}));
         let again = nakheel.post(&days, json!({"date": "2030-09-23", "from": "10:00", "to": "11:00"})).await.expect(422);
         assert_eq!(again["errors"], json!({"date": ["The date has already been taken."]}));
+        let unclear = nakheel.post(&days, json!({"date": "2030-09-24", "closed": "x"})).await.expect(422);
+        assert_eq!(unclear["errors"], json!({"closed": ["The closed field must be true or false."]}));
         let short = nakheel.post(&days, json!({"date": "2030-09-22", "from": "10:00", "to": "14:00"})).await.expect(201)["data"].clone();
         let of_short = format!("{days}/{}", short["id"]);
         nakheel.put(&of_short, json!({"date": "2030-09-23", "closed": true})).await.expect(422);
@@ -167,10 +169,12 @@ on_both_engines! {
             (local(33, "09:00:00"), "starts_at", "The starts at must not be more than 30 days ahead."),
             (local(-2, "09:00:00"), "starts_at", "The starts at must be at least 120 minutes from now."),
             (json!({"starts_at": "2027-03-28T02:30:00", "timezone": "Europe/Berlin"}), "starts_at", "The starts at does not exist in Europe/Berlin."),
-            (json!({"starts_at": "2027-10-31T02:30:00", "timezone": "Europe/Berlin"}), "starts_at", "The starts at happens twice: say it with its offset from UTC, in Europe/Berlin."),
+            (json!({"starts_at": "2027-10-31T02:30:00", "timezone": "Europe/Berlin"}), "starts_at", "The starts at happens twice in Europe/Berlin: say it with its offset from UTC."),
             (json!({"starts_at": "9999-01-01T00:00:00Z"}), "starts_at", "The starts at must not be more than 30 days ahead."),
             (json!({"starts_at": "0001-01-01T00:00:00Z"}), "starts_at", "The starts at must be at least 120 minutes from now."),
             (json!({"starts_at": "tomorrow"}), "starts_at", "The starts at must be a valid date."),
+            (json!({"starts_at": format!("{}[Mars/Base]", bookable_time(&world, 0))}), "starts_at", "The starts at must be a valid date."),
+            (json!({"starts_at": format!("{}[u-ca=hebrew]", bookable_time(&world, 0))}), "starts_at", "The starts at must be a valid date."),
             (json!({"starts_at": bookable_time(&world, 0), "timezone": "Mars/Olympus"}), "timezone", "The timezone must be a valid timezone."),
             (json!({"starts_at": bookable_time(&world, 0), "contact_id": eve}), "contact_id", "The selected contact id is invalid."),
             (json!({"starts_at": bookable_time(&world, 0), "booking_type_id": their_kind}), "booking_type_id", "The selected booking type id is invalid."),
@@ -186,6 +190,12 @@ on_both_engines! {
         let all = json!({"contact_id": eve, "booking_type_id": their_kind, "resource_id": their_resource, "starts_at": bookable_time(&world, 0)});
         let refused = nakheel.post(BOOKINGS, all).await.expect(422);
         assert_eq!(refused["errors"].as_object().unwrap().len(), 3, "all at once: {refused}");
+        let gap = json!({"starts_at": "2027-03-28T02:30:00", "timezone": "Europe/Berlin", "resource_id": their_resource, "contact_id": eve});
+        let refused = nakheel.post(BOOKINGS, with(&body, &gap)).await.expect(422);
+        assert_eq!(refused["errors"], json!({
+            "contact_id": ["The selected contact id is invalid."], "resource_id": ["The selected resource id is invalid."],
+            "starts_at": ["The starts at does not exist in Europe/Berlin."],
+        }));
         stored::assert_same(&before, &stored::rows(&world).await);
         // So it was the change that was refused.
         nakheel.post(BOOKINGS, with(&body, &local(3, "11:00:00"))).await.expect(201);

@@ -70,6 +70,8 @@ on_both_engines! {
         assert!(free["data"].as_array().unwrap().iter().any(|slot| slot["starts_at"] == body["starts_at"]));
         nakheel.post(BOOKINGS, body).await.expect(201);
         assert_eq!(nakheel.get(&format!("{BOOKINGS}/{hold}")).await.expect(200)["data"]["status"], "cancelled");
+        let history = nakheel.get(&format!("{BOOKINGS}/{hold}/history")).await.expect(200);
+        holds(&history["data"][0], &json!({"action": "lapsed", "actor": {"type": "system", "id": null, "name": "system"}}));
     }
 
     async fn contacts_are_reminded_once_of_what_still_stands(world: World) {

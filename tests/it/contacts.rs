@@ -87,6 +87,16 @@ on_both_engines! {
         }
         assert_eq!(created, 1);
         rival.post("/api/v1/contacts", whatsapp("Neighbour", "+966501234567")).await.expect(201);
+        let other = nakheel.contact("Other", "+966507654321").await["id"].clone();
+        let both = json!({"email": ["The email must be a valid email address."], "phone": ["The phone has already been taken."]});
+        let wrong = json!({"email": "no address", "phone": "0501234567"});
+        assert_eq!(nakheel.put(&format!("/api/v1/contacts/{other}"), wrong.clone()).await.expect(422)["errors"], both);
+        let own = json!({"email": "no address", "phone": "+966507654321"});
+        assert_eq!(nakheel.put(&format!("/api/v1/contacts/{other}"), own).await.expect(422)["errors"], json!({"email": both["email"]}));
+        let mut wrong = wrong;
+        wrong["name"] = json!("New");
+        wrong["type"] = json!("whatsapp");
+        assert_eq!(nakheel.post("/api/v1/contacts", wrong).await.expect(422)["errors"], both);
         nakheel.post("/api/v1/contacts", json!({"name": "T", "phone": "+966501234567", "type": "telegram"})).await.expect(201);
         nakheel.post("/api/v1/contacts", json!({"name": "I", "type": "instagram"})).await.expect(201);
         let without = nakheel.post("/api/v1/contacts", json!({"name": "W", "type": "whatsapp"})).await.expect(422);

@@ -187,6 +187,18 @@ on_both_engines! {
             assert_eq!(refused["message"], "The given data was invalid.");
             assert_eq!(refused["errors"], json!({field: [told]}), "{body}");
         }
+        let none = json!(["The selected contact id is invalid."]);
+        for (body, errors) in [
+            (json!({"contact_id": theirs, "channel_id": their_channel, "content": "x"}), json!({"contact_id": none, "channel_id": ["The selected channel id is invalid."]})),
+            (json!({"contact_id": theirs, "channel_id": idle, "content": ""}), json!({"contact_id": none, "content": ["The content field is required."]})),
+            (json!({"contact_id": barred}), json!({"contact_id": ["The contact is blacklisted."], "content": ["The content field is required."]})),
+            (json!({"contact_id": "x", "channel_id": their_channel}), json!({
+                "contact_id": ["The contact id must be an integer."], "channel_id": ["The selected channel id is invalid."], "content": ["The content field is required."],
+            })),
+            (json!({"contact_id": sara, "channel_id": idle}), json!({"channel_id": ["The selected channel id is invalid."], "content": ["The content field is required."]})),
+        ] {
+            assert_eq!(nakheel.post(SEND, body.clone()).await.expect(422)["errors"], errors, "{body}");
+        }
         stored::assert_same(&before, &stored::rows(&world).await);
 
         // The month's allowance: what was accepted counts, what is refused leaves nothing.

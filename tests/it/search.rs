@@ -49,6 +49,10 @@ on_both_engines! {
                 names(&nakheel, search).await;
             }
             nakheel.get(&format!("{CONTACTS}?search={}", "x".repeat(256))).await.expect(422);
+            // What is no text is no search for something else.
+            for broken in ["search=%ff", "tag=%C3%28", "search=Sara&search%FF=1"] {
+                nakheel.get(&format!("{CONTACTS}?{broken}")).await.expect(400);
+            }
         }
     }
 

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The rows of every table, as text.
 pub type Rows = BTreeMap<String, BTreeSet<String>>;
 
-/// Rows that come and go by themselves: heartbeats, leases, and counted requests (which refused ones are, too).
-const RESTLESS: &[&str] = &["node", "job_lane", "rate_window"];
+/// Rows that come and go by themselves: heartbeats, leases, counted requests (which refused ones are, too), and pieces of
+/// SQLite's search index, which are put together; `contact_gram_docsize` says which contacts are in it.
+const RESTLESS: &[&str] = &["node", "job_lane", "rate_window", "contact_gram_data", "contact_gram_idx"];
 
 /// Likewise: when keys were last used is noted whoever calls.
 const RESTLESS_COLUMNS: &[&str] = &["last_used_at"];

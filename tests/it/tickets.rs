@@ -165,6 +165,8 @@ on_both_engines! {
             let refused = nakheel.post(TICKETS, question(wrong)).await.expect(422);
             assert_eq!(refused["errors"], json!({"department_id": ["The selected department id is invalid."]}));
         }
+        let all = nakheel.post(TICKETS, json!({"body": "b", "department_id": 999_999_999})).await.expect(422);
+        assert_eq!(all["errors"], json!({"subject": ["The subject field is required."], "department_id": ["The selected department id is invalid."]}));
         stored::assert_same(&before, &stored::rows(&world).await);
 
         // Removed, it leaves its tickets in none; without any, new tickets are in none either.

@@ -76,8 +76,8 @@ fn availability_route() -> Route {
             "Every free slot that starts on these days, by its start and then by its resource. `booking_type_id` and `date` \
              are required.",
         )
-        .query("booking_type_id", "integer", "The type that is to be booked. Required.")
-        .query("date", "instant", "The first day, `YYYY-MM-DD`, in `timezone`. Required.")
+        .query_with("booking_type_id", "integer", "The type that is to be booked.")
+        .query_with("date", "instant", "The first day, `YYYY-MM-DD`, in `timezone`.")
         .query("to", "instant", "The last day (default: the first one; at most 31 days).")
         .query("resource_id", "integer", "Only slots of this resource.")
         .query("booking_id", "integer", "A booking that is to be moved: its own time counts as free, and slots are as long as it is.")

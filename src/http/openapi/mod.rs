@@ -169,7 +169,7 @@ fn query_parameter(parameter: &Parameter) -> utoipa::openapi::path::Parameter {
     ParameterBuilder::new()
         .name(parameter.name)
         .parameter_in(ParameterIn::Query)
-        .required(Required::False)
+        .required(if parameter.is_required { Required::True } else { Required::False })
         .description(Some(parameter.description))
         .schema(Some(schema))
         .build()

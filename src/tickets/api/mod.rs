@@ -4,7 +4,7 @@ pub mod desk;
 
 use super::{Department, Filter, NewReply, NewTicket, Ticket, TicketAuthor, TicketReply, TicketWithReplies};
 use crate::http::route::Shape;
-use crate::http::{Answer, Id, Query, Reply, Route, Unread, Valid, Who, WorkspaceCaller};
+use crate::http::{Answer, Id, Query, Reply, Route, Unread, Who, WorkspaceCaller};
 use http::Method;
 use serde_json::json;
 
@@ -67,7 +67,14 @@ async fn list(caller: WorkspaceCaller, Query(filter): Query<Filter>) -> Answer {
     Reply::page(&super::list(&caller.app.db, caller.scope(), &filter).await?)
 }
 
-async fn create(caller: WorkspaceCaller, Valid(new): Valid<NewTicket>) -> Answer {
+async fn create(caller: WorkspaceCaller, body: Unread) -> Answer {
+    let new: NewTicket = match body.read() {
+        Ok(new) => new,
+        Err(fault) => {
+            let named = body.glimpse(|fields| fields.at("department_id").id());
+            return Err(fault.beside(super::check_department(&caller.app.db, caller.scope(), named)).await);
+        }
+    };
     let mut unit = caller.begin().await?;
     let ticket = super::open(&mut unit, caller.scope(), new).await?;
     let reply = Reply::created(&ticket, CREATED)?;
