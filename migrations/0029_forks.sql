@@ -1,3 +1,8 @@
+{{postgres}}
+-- Who writes contacts takes the tables in this order.
+LOCK TABLE contact, contact_unindexed IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE contact_gram IN ACCESS EXCLUSIVE MODE;
+{{end}}
 -- Letters that case makes one: final sigma, sharp s.
 UPDATE contact SET search_text = replace(replace(search_text, 'ς', 'σ'), 'ß', 'ss')
 WHERE search_text LIKE '%ς%' OR search_text LIKE '%ß%';

@@ -28,7 +28,7 @@ pub async fn run(app: App) {
             Ok(false) => PAUSE,
             Ok(true) => began.elapsed() * BREATH,
             Err(error) => {
-                tracing::warn!(%error, "contacts could not be indexed; trying again");
+                tracing::warn!(%error, "the search index could not be written; trying again");
                 PAUSE
             }
         };

@@ -372,10 +372,11 @@ impl Tx {
         Ok(after - before > 1)
     }
 
-    /// Likewise, all of them, so that the index forgets the words of deleted rows. The first of several calls says so: the
-    /// others go on with what was in the index then. PostgreSQL forgets by itself, when it vacuums.
+    /// Likewise, puts all of them together, so that the index forgets the words of deleted rows. The first of several calls
+    /// says so. What was being put together then is gone on with as it was, deleted words and all: whoever is at the end
+    /// begins once more, and has come to it when that finds nothing to do. PostgreSQL forgets by itself, when it vacuums.
     pub async fn forget_words(&mut self, index: &str, pages: i64, is_first: bool) -> Result<bool> {
-        self.join_words(index, if is_first { -pages } else { pages }).await
+        Ok(!is_first && self.join_words(index, pages).await? || self.join_words(index, -pages).await?)
     }
 
     /// Makes the work durable. After an error nothing of it is stored, except [`Kind::UnclearCommit`]: then nobody knows.

@@ -307,7 +307,7 @@ impl<'a> Text<'a> {
         )
     }
 
-    /// The search text itself is compared: the index knows three characters at a time, in any order.
+    /// The search text itself is compared: the index knows a few characters at a time, in any order.
     fn holding(&mut self, filter: &'a Filter) -> String {
         let texts = filter.search.iter().flat_map(Search::texts);
         let held: Vec<_> = texts

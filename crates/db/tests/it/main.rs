@@ -15,4 +15,5 @@ mod outages;
 mod rollback;
 mod statements;
 mod values;
+mod words;
 mod writers;
