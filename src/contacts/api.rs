@@ -1,6 +1,6 @@
 //! Contacts over HTTP: `/api/v1/contacts`.
 
-use super::{Blacklisting, Contact, ContactChange, ContactQuery, NewContact, PhoneOfType};
+use super::{Blacklisting, Contact, ContactChange, ContactQuery, NewContact, PhoneOfType, tags};
 use crate::http::route::Shape;
 use crate::http::{Answer, Id, Query, Reply, Route, Unread, Who, WorkspaceCaller};
 use crate::kernel::Error;
@@ -95,21 +95,30 @@ async fn list(caller: WorkspaceCaller, Query(query): Query<ContactQuery>) -> Ans
 }
 
 async fn create(caller: WorkspaceCaller, body: Unread) -> Answer {
-    let new: NewContact = match body.read() {
-        Ok(new) => new,
-        Err(faults) => return Err(with_taken_phone(&caller, &body, faults, None).await),
+    let made = async {
+        let new: NewContact = body.read()?;
+        let mut unit = caller.begin().await?;
+        let contact = super::create(&mut unit, caller.scope(), new).await?;
+        Ok((unit, contact))
     };
-    let mut unit = caller.begin().await?;
-    let contact = super::create(&mut unit, caller.scope(), new).await?;
+    let (unit, contact) = match made.await {
+        Ok(made) => made,
+        Err(fault) => return Err(with_more(&caller, &body, fault, None).await),
+    };
     let reply = Reply::created(&contact, "Contact created successfully.")?;
     caller.commit(unit, reply).await
 }
 
-/// Beside its other faults, a body may name a number that is taken.
-async fn with_taken_phone(caller: &WorkspaceCaller, body: &Unread, faults: Error, of: Option<&Contact>) -> Error {
-    match body.glimpse(|fields| PhoneOfType::read(fields, of)) {
-        Some(phone) => faults.beside(super::check_phone(&caller.app.db, caller.scope(), &phone, of)).await,
-        None => faults,
+/// Beside the fault that was found first, a body may name a number that is taken, or tags that there is no room for.
+async fn with_more(caller: &WorkspaceCaller, body: &Unread, fault: Error, of: Option<&Contact>) -> Error {
+    let (db, scope) = (&caller.app.db, caller.scope());
+    let fault = match body.glimpse(|fields| PhoneOfType::read(fields, of)) {
+        Some(phone) => fault.beside(super::check_phone(db, scope, &phone, of)).await,
+        None => fault,
+    };
+    match body.glimpse(|fields| super::input::tags(fields)) {
+        Some(titles) => fault.beside(tags::check_room(db, scope, &titles)).await,
+        None => fault,
     }
 }
 
@@ -119,12 +128,16 @@ async fn get(caller: WorkspaceCaller, Id(id): Id) -> Answer {
 
 async fn update(caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
     let before = super::get(&caller.app.db, caller.scope(), id).await?;
-    let change = match body.read_by(|fields| ContactChange::read(fields, &before)) {
-        Ok(change) => change,
-        Err(faults) => return Err(with_taken_phone(&caller, &body, faults, Some(&before)).await),
+    let changed = async {
+        let change = body.read_by(|fields| ContactChange::read(fields, &before))?;
+        let mut unit = caller.begin().await?;
+        let contact = super::update(&mut unit, caller.scope(), id, change).await?;
+        Ok((unit, contact))
     };
-    let mut unit = caller.begin().await?;
-    let contact = super::update(&mut unit, caller.scope(), id, change).await?;
+    let (unit, contact) = match changed.await {
+        Ok(changed) => changed,
+        Err(fault) => return Err(with_more(&caller, &body, fault, Some(&before)).await),
+    };
     let reply = Reply::done(&contact, "Contact updated successfully.")?;
     caller.commit(unit, reply).await
 }

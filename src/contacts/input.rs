@@ -140,7 +140,7 @@ impl ContactChange {
 }
 
 /// Distinct titles in their order. What is stored between them must not stand inside.
-fn tags(fields: &Fields<'_>) -> Option<Vec<String>> {
+pub(super) fn tags(fields: &Fields<'_>) -> Option<Vec<String>> {
     let tags = fields.at("tags").texts(MOST_TAGS, LONGEST_TAG)?;
     if tags.iter().any(|tag| tag.contains(char::is_control)) {
         return fields.at("tags").wrong("format is invalid");

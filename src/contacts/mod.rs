@@ -252,6 +252,11 @@ async fn hold_tags(
     Err(Error::internal("a tag with this title comes and goes"))
 }
 
+/// Those of some titles that are tags of the workspace.
+async fn known_tags(db: &Db, scope: WorkspaceScope, titles: &[String]) -> Result<Vec<String>> {
+    Ok(store::known_tags(db, scope, titles).await?)
+}
+
 /// Titles that are new to the workspace become tags, as far as it may have more; answers how many did.
 async fn add_tags(unit: &mut Unit, scope: WorkspaceScope, titles: &[String]) -> Result<u64> {
     let known = store::known_tags(&mut unit.tx, scope, titles).await?;

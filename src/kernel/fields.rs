@@ -255,6 +255,11 @@ impl<'a> Field<'a> {
         Some(self.items(max_items)?.filter_map(|item| item.required().id()).collect())
     }
 
+    /// Likewise, those that are ids, each with its place.
+    pub fn placed_ids(&self, max_items: usize) -> Option<Vec<(usize, i64)>> {
+        Some(self.items(max_items)?.enumerate().filter_map(|(place, item)| Some((place, item.id()?))).collect())
+    }
+
     /// The objects of an array, each at its place; what is none is at fault.
     pub fn objects(&self, max_items: usize) -> Option<Vec<Fields<'a>>> {
         Some(self.items(max_items)?.filter_map(|item| item.object()).collect())

@@ -183,6 +183,10 @@ on_both_engines! {
             for refused in [nakheel.post(&members, json!({"contact_ids": unknown})).await, remove(unknown.clone()).await] {
                 assert_eq!(refused.expect(422)["errors"], json!({"contact_ids.1": told, "contact_ids.3": told}));
             }
+            let both = json!({"contact_ids.0": told, "contact_ids.1": ["The contact ids must be an integer."]});
+            for refused in [nakheel.post(&members, json!({"contact_ids": [eve, "a"]})).await, remove(json!([eve, "a", ids[3]])).await] {
+                assert_eq!(refused.expect(422)["errors"], both);
+            }
             let none = nakheel.post(&members, json!({"contact_ids": []})).await.expect(422);
             assert_eq!(none["errors"], json!({"contact_ids": ["The contact ids field is required."]}));
             let mut too_many = ids.clone();

@@ -165,6 +165,12 @@ on_both_engines! {
         assert!(few["meta"]["total"].as_i64().unwrap() <= 12 + 5 * 2, "{few}");
         let body = json!({"name": "Omar", "type": "instagram", "tags": ["tag 0", "one more"]});
         nakheel.post("/api/v1/contacts", body).await.expect(422);
+        let full = json!(["You can have at most 1000 tags."]);
+        let body = json!({"name": "", "type": "instagram", "tags": ["tag 0", "one more"]});
+        let refused = nakheel.post("/api/v1/contacts", body).await.expect(422);
+        assert_eq!(refused["errors"], json!({"name": ["The name field is required."], "tags": full}));
+        let refused = nakheel.put(&format!("/api/v1/contacts/{}", contacts[0]), json!({"email": "none", "tags": ["one more"]})).await.expect(422);
+        assert_eq!(refused["errors"], json!({"email": ["The email must be a valid email address."], "tags": full}));
         nakheel.post("/api/v1/tags", json!({"title": "tag 7"})).await.expect(201);
         nakheel.post(&format!("/api/v1/contacts/{}/tags", contacts[0]), json!({"title": "tag 7"})).await.expect(200);
         // Others have their own; a place that comes free is taken again.

@@ -135,6 +135,22 @@ impl ServerProcess {
         assert!(status.as_ref().is_ok_and(ExitStatus::success), "kill -s {name} {pid}: {status:?}");
     }
 
+    /// Puts the process to sleep; back when none of its threads runs any more, because they stop one after the other.
+    pub async fn fall_asleep(&self) {
+        self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.pid());
+        crate::wait::eventually("all threads sleep", async || {
+            let tasks = std::fs::read_dir(&tasks).ok()?;
+            let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+                let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+                // The state follows the name, which may hold anything.
+                stat.rsplit_once(") ")?.1.starts_with('T').then_some(())
+            };
+            tasks.map(is_stopped).collect::<Option<Vec<_>>>().map(|_| ())
+        })
+        .await;
+    }
+
     /// SIGTERM, and waits up to 40 s (30 s is the server's own limit) for the end.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");

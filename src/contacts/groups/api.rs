@@ -289,8 +289,20 @@ async fn members(words: &Words, caller: WorkspaceCaller, Id(id): Id, query: Unre
     Reply::page(&super::members(db, scope, words.kind, id, page).await?)
 }
 
+/// The contacts that a body names, or everything that is wrong of them.
+async fn named_in(words: &Words, caller: &WorkspaceCaller, id: i64, body: &Unread) -> Result<ManyContacts> {
+    let (db, scope) = (&caller.app.db, caller.scope());
+    match body.read_about::<ManyContacts, _>(super::get(db, scope, words.kind, id)).await {
+        Ok(many) => Ok(many),
+        Err(fault) => {
+            let placed = body.glimpse(ManyContacts::placed).unwrap_or_default();
+            Err(fault.beside(super::check_contacts(db, scope, &placed)).await)
+        }
+    }
+}
+
 async fn add(words: &Words, caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
-    let many: ManyContacts = body.read_about(super::get(&caller.app.db, caller.scope(), words.kind, id)).await?;
+    let many = named_in(words, &caller, id, &body).await?;
     let mut unit = caller.begin().await?;
     let Moved { contacts, contacts_count } = super::add(&mut unit, caller.scope(), words.kind, id, &many).await?;
     let reply = Reply::done(&MembersAdded { id, added: contacts, contacts_count }, words.added)?;
@@ -298,7 +310,7 @@ async fn add(words: &Words, caller: WorkspaceCaller, Id(id): Id, body: Unread) -
 }
 
 async fn remove(words: &Words, caller: WorkspaceCaller, Id(id): Id, body: Unread) -> Answer {
-    let many: ManyContacts = body.read_about(super::get(&caller.app.db, caller.scope(), words.kind, id)).await?;
+    let many = named_in(words, &caller, id, &body).await?;
     let mut unit = caller.begin().await?;
     let Moved { contacts, contacts_count } = super::remove(&mut unit, caller.scope(), words.kind, id, &many).await?;
     let reply = Reply::done(&MembersRemoved { id, removed: contacts, contacts_count }, words.removed)?;

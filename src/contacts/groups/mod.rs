@@ -209,6 +209,13 @@ impl Input for ManyContacts {
     }
 }
 
+impl ManyContacts {
+    /// Those that can be read, each with its place.
+    pub fn placed(fields: &mut Fields<'_>) -> Option<Vec<(usize, i64)>> {
+        fields.at("contact_ids").placed_ids(MOST_AT_ONCE)
+    }
+}
+
 /// What came of changing many members at once: how many, and how many members there are now.
 #[derive(Clone, Copy, Debug)]
 pub struct Moved {
@@ -371,8 +378,19 @@ async fn hold(unit: &mut Unit, scope: WorkspaceScope, contact: i64) -> Result<()
 /// Every contact that is not there is at fault under its place.
 async fn hold_all(unit: &mut Unit, scope: WorkspaceScope, contacts: &[i64]) -> Result<()> {
     let held = store::hold_contacts(&mut unit.tx, scope, contacts).await?;
+    all_known(&held, contacts.iter().copied().enumerate())
+}
+
+/// Whether contacts are there that a body names at these places.
+pub async fn check_contacts(db: &Db, scope: WorkspaceScope, placed: &[(usize, i64)]) -> Result<()> {
+    let ids: Vec<i64> = placed.iter().map(|(_, id)| *id).collect();
+    let known = store::known_contacts(db, scope, &ids).await?;
+    all_known(&known, placed.iter().copied())
+}
+
+fn all_known(known: &[i64], placed: impl Iterator<Item = (usize, i64)>) -> Result<()> {
     let mut errors = FieldErrors::default();
-    for (place, _) in contacts.iter().enumerate().filter(|(_, id)| held.binary_search(id).is_err()) {
+    for (place, _) in placed.filter(|(_, id)| known.binary_search(id).is_err()) {
         errors.add(format!("contact_ids.{place}"), "The selected contact ids is invalid.");
     }
     if errors.is_empty() { Ok(()) } else { Err(Error::fields(errors)) }

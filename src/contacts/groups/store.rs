@@ -127,6 +127,13 @@ pub async fn hold_contacts(tx: &mut Tx, scope: WorkspaceScope, contacts: &[i64])
     tx.all(&sql, &values).await
 }
 
+/// Those of some contacts that are there, in the order of their ids.
+pub async fn known_contacts(read: impl Read, scope: WorkspaceScope, contacts: &[i64]) -> Result<Vec<i64>> {
+    let (names, values) = scoped(scope, contacts);
+    let sql = format!("SELECT id FROM contact WHERE workspace_id = $1 AND id IN ({names}) ORDER BY id");
+    read.all(&sql, &values).await
+}
+
 /// Puts contacts into a group; answers how many were not in it.
 pub async fn add(tx: &mut Tx, scope: WorkspaceScope, id: i64, contacts: &[i64]) -> Result<i64> {
     let (names, mut values) = padded(3, contacts);

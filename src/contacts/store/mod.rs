@@ -189,11 +189,11 @@ pub async fn touch_last_message(tx: &mut Tx, scope: WorkspaceScope, id: i64, at:
 }
 
 /// Which of these titles are tags already.
-pub async fn known_tags(tx: &mut Tx, scope: WorkspaceScope, titles: &[String]) -> Result<Vec<String>> {
+pub async fn known_tags(read: impl Read, scope: WorkspaceScope, titles: &[String]) -> Result<Vec<String>> {
     let (names, mut values) = padded(2, titles);
     values.insert(0, scope.value());
     let sql = format!("SELECT title FROM tag WHERE workspace_id = $1 AND title IN ({names}) AND deleted_at IS NULL");
-    tx.all(&sql, &values).await
+    read.all(&sql, &values).await
 }
 
 /// Titles become tags, until the workspace has `most`; whoever adds them has taken a turn. Answers how many are new.

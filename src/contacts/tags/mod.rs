@@ -17,7 +17,8 @@ use crate::jobs::{self, LaneKey, NewJob, Steps};
 use crate::kernel::fields::Field;
 use crate::kernel::{Error, Fields, Input, Instant, Result};
 use serde::Serialize;
-use skylight_db::Read;
+use skylight_db::{Db, Read};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// Tags of a workspace: they are listed on one page.
@@ -102,10 +103,20 @@ pub async fn create(unit: &mut Unit, scope: WorkspaceScope, title: &str) -> Resu
 
 /// A fault of a field if the workspace has all the tags it may have.
 pub(super) async fn refuse_one_more(unit: &mut Unit, scope: WorkspaceScope, field: &str) -> Result<()> {
-    if store::count(&mut unit.tx, scope).await? >= MOST {
-        return Err(Error::field(field, format!("You can have at most {MOST} tags.")));
-    }
-    Ok(())
+    if store::count(&mut unit.tx, scope).await? >= MOST { Err(too_many(field)) } else { Ok(()) }
+}
+
+/// Whether the workspace may have those of these tags that it does not have.
+pub async fn check_room(db: &Db, scope: WorkspaceScope, titles: &[String]) -> Result<()> {
+    let known = super::known_tags(db, scope, titles).await?;
+    let new: BTreeSet<&String> = titles.iter().filter(|title| !known.contains(title)).collect();
+    let room = MOST - store::count(db, scope).await?;
+    let fits = i64::try_from(new.len()).is_ok_and(|new| new == 0 || new <= room);
+    if fits { Ok(()) } else { Err(too_many("tags")) }
+}
+
+fn too_many(field: &str) -> Error {
+    Error::field(field, format!("You can have at most {MOST} tags."))
 }
 
 /// Calls a tag otherwise, on every contact that has it.

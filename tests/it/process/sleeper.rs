@@ -44,7 +44,7 @@ async fn a_node_that_wakes_up_after_its_lease_changes_nothing() {
         .await
         .unwrap();
     let (asleep, awake) = (&nodes[usize::from(holder)], &nodes[usize::from(!holder)]);
-    asleep.signal("STOP");
+    asleep.fall_asleep().await;
     hold.release();
     let path = format!("/api/v1/webhooks/{}/deliveries?status=delivered&per_page=100", hook["id"]);
     let log = until_within(TAKEOVER, "the other node delivers everything", async || {
