@@ -7,7 +7,7 @@ use crate::app::{App, Unit};
 use crate::kernel::Result;
 use crate::workspaces::Piece;
 use futures_util::future::BoxFuture;
-use skylight_db::{Db, Engine};
+use skylight_db::Db;
 use std::time::Duration;
 
 /// Few enough that nobody waits long for the writer, or for one of these contacts.
@@ -64,11 +64,8 @@ async fn work(app: &App, is_tidy: &mut bool) -> Result<bool> {
     Ok(is_new)
 }
 
-/// Puts some of the index together, which is written in many pieces; a search looks into each.
+/// Puts some of the index together, which is written in many pieces; a search looks into each. False when nothing is left.
 pub async fn tidy_some(app: &App) -> Result<bool> {
-    if app.db.engine() == Engine::Postgres {
-        return Ok(false);
-    }
     let mut unit = app.begin().await?;
     let is_more_left = index::all_workspaces_join(&mut unit.tx, PAGES).await?;
     unit.commit().await?;

@@ -273,6 +273,13 @@ on_both_engines! {
                     assert_eq!(named(&problem), [parameter.name], "{what}");
                     heard.push(format!("{what}: {problem}"));
                 }
+                if parameter.is_required {
+                    let (start, query) = path.split_once('?').unwrap();
+                    let others: Vec<_> = query.split('&').filter(|pair| !pair.starts_with(&format!("{}=", parameter.name))).collect();
+                    let answer = caller.get(&format!("{start}?{}", others.join("&"))).await;
+                    let problem = problem(&answer, 422, "invalid", &path);
+                    assert_eq!(named(&problem), [parameter.name], "{path} without it");
+                }
                 // What is needed, and given, cannot be left out.
                 if !path.contains(&format!("{}=", parameter.name)) {
                     caller.get(&with_query(&path, &format!("{}=", parameter.name))).await.expect(200);

@@ -36,6 +36,14 @@ pub fn operation(route: &Route) -> &'static Value {
     &DOCUMENT["paths"][route.path][route.method.as_str().to_lowercase()]
 }
 
+/// [`assert_documented`] of the route with this operation's name.
+#[track_caller]
+pub fn assert_documents(operation: &str, answer: &HttpResponse) {
+    let routes = skylight::routes::all();
+    let route = routes.iter().find(|route| route.operation == operation);
+    assert_documented(route.unwrap_or_else(|| panic!("no operation is called {operation}")), answer);
+}
+
 /// Whether the document says that this route may answer so, and what the answer then looks like.
 #[track_caller]
 pub fn assert_documented(route: &Route, answer: &HttpResponse) {

@@ -1,5 +1,6 @@
 //! Invitations: a link that opens once, the page behind it, and whoever may not use it.
 
+use crate::documented::assert_documents;
 use crate::on_both_engines;
 use crate::team::{opens, stored_hash};
 use crate::world::{Actor, PUBLIC_URL, World};
@@ -217,7 +218,9 @@ on_both_engines! {
         assert!(opens(&hash, PASSWORD));
         let mut silent = body(2);
         silent["skip_invite"] = json!(true);
-        let made = partner.post(CLIENTS, silent).await.expect(201);
+        let made = partner.post(CLIENTS, silent).await;
+        assert_documents("create_client", &made);
+        let made = made.expect(201);
         assert!(made["data"].get("invitation_url").is_none());
         let links: i64 = (&world.app.db).one("SELECT COUNT(*) FROM team_link WHERE workspace_id = $1", args![made["data"]["id"].as_i64().unwrap()]).await.unwrap();
         assert_eq!(links, 0);

@@ -1,5 +1,6 @@
 //! Mail: it arrives once, waits out what passes, gives up what does not, and leaves nothing behind.
 
+use crate::documented::assert_documents;
 use crate::on_both_engines;
 use crate::statements::rows_of_workspace;
 use crate::world::{Engine, World};
@@ -22,7 +23,9 @@ on_both_engines! {
         let (client, nakheel) = partner.client("نخيل للتجارة", "business").await;
         assert!(client.get("invitation_url").is_none(), "the mail carries the link, the answer does not");
         let body = json!({"name": "Huda\r\nBcc: eve@evil.example", "email": "huda@nakheel.example", "role": "agent", "password": "for the time being"});
-        let member = nakheel.post(TEAM, body).await.expect(201)["data"].clone();
+        let made = nakheel.post(TEAM, body).await;
+        assert_documents("create_team_member", &made);
+        let member = made.expect(201)["data"].clone();
         assert!(member.get("invitation_url").is_none());
         let mails = smtp.wait_for(2).await;
         let mail = mails.iter().find(|mail| mail.to == ["huda@nakheel.example"]).unwrap();
@@ -45,7 +48,9 @@ on_both_engines! {
         assert!(page.status == 200 && page.text().contains("huda@nakheel.example"));
         gone(&world).await;
         // Once more only when somebody asks for it.
-        let issued = nakheel.post(&format!("{TEAM}/{}/invite", member["id"]), json!({})).await.expect(201);
+        let issued = nakheel.post(&format!("{TEAM}/{}/invite", member["id"]), json!({})).await;
+        assert_documents("invite_team_member", &issued);
+        let issued = issued.expect(201);
         assert!(issued["data"].get("invitation_url").is_none(), "{issued}");
         let mails = smtp.wait_for(3).await;
         let newer = mails[2].letter();
